@@ -1,0 +1,56 @@
+# Everything a person runs here. Each target does its own set-up: python3.11 with venv, make, gcc and git are enough.
+PYTHON  ?= python3.11
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+UV      := $(BIN)/uv
+UV_PIN  := 0.13.9
+TORCH   := 2.13.0
+MEMBERS := shared services/preference
+COMMA   := ,
+EMPTY   :=
+SPACE   := $(EMPTY) $(EMPTY)
+
+# Which torch: GPU=1 the registry's CUDA build; else a local +cpu wheel in PIP_FIND_LINKS; else PyTorch's CPU index.
+LOCAL_TORCH := $(wildcard $(addsuffix /torch-$(TORCH)+cpu-*.whl,$(patsubst file://%,%,$(PIP_FIND_LINKS))))
+ifeq ($(GPU),1)
+else ifneq ($(LOCAL_TORCH),)
+export UV_FIND_LINKS := $(subst $(SPACE),$(COMMA),$(strip $(PIP_FIND_LINKS)))
+else
+export UV_TORCH_BACKEND ?= cpu
+endif
+
+ALL := -e './shared[data,service]' -e './services/preference[training]' --group dev
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check lock lock-check
+
+help:  ## what there is to run
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+env: $(VENV)/.stamp  ## the environment in .venv, from the lock
+$(UV):
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3.11 with its venv module is needed: apt-get install python3.11-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_PIN)
+$(VENV)/.stamp: constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS)) | $(UV)
+	$(UV) pip install -q --python $(BIN)/python -c constraints.txt $(ALL)
+	@touch $@
+
+demo: env  ## the whole line, from ratings to an answered request (DATA=folder for real ratings, ONCE=1 to stop after it)
+	@$(BIN)/cellar demo $(if $(DATA),--data '$(DATA)') $(if $(ONCE),--once)
+
+test: check  ## check, then the tests
+	$(BIN)/pytest -q $(PYTEST_ARGS)
+
+check: env lock-check  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+COMPILE = env -u UV_FIND_LINKS -u UV_TORCH_BACKEND $(UV) pip compile --quiet --universal --python-version 3.11 \
+  --all-extras --group pyproject.toml:dev pyproject.toml \
+  $(addsuffix /pyproject.toml,$(MEMBERS)) --no-emit-package cellar-shared --no-header --no-annotate
+lock: $(UV)  ## write constraints.txt (keeps present pins; UP=--upgrade moves them)
+	$(COMPILE) $(UP) -o constraints.txt > /dev/null
+lock-check: $(UV)  ## does constraints.txt still hold everything the projects name?
+	@t=$$(mktemp) && cp constraints.txt $$t && $(COMPILE) -o $$t > /dev/null && diff -u constraints.txt $$t; r=$$?; rm -f $$t; exit $$r
