@@ -1,0 +1,1 @@
+"""Bundles: what learning made, immutable, checked by digest and by replaying its golden cases."""

@@ -1,0 +1,65 @@
+"""Golden cases: questions with their whole input and the answer that training gave; replayed before a service is ready."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_shared.errors import Incompatible
+from cellar_shared.features.counts import RunningCounts
+from cellar_shared.features.histories import Histories, Questions
+
+# What another machine's vector instructions and another build of the runtime may move a probability. Measured on the
+# exported network against torch: under 1e-6; a wrong feature moves it by 1e-3 and more.
+REPLAY_TOLERANCE: Final = 1e-5
+
+_HISTORY = ("offsets", "wines", "moments", "vintages", "liked", "strengths")
+_QUESTION = ("as_of", "features_as_of", "member", "wines", "vintages")
+_COUNTS = ("keys", "steps", "totals")
+
+Answer = Callable[[Questions, RunningCounts], npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenCases:
+    """Questions, the counts they read, and the probabilities (pairs,) float64 they had when the bundle was made."""
+
+    questions: Questions
+    counts: RunningCounts
+    probabilities: npt.NDArray[np.float64]
+
+    def to_bytes(self) -> bytes:
+        """The cases as a NumPy archive of plain arrays."""
+        histories = self.questions.histories
+        arrays = {f"history_{name}": getattr(histories, name) for name in _HISTORY}
+        arrays |= {f"question_{name}": getattr(self.questions, name) for name in _QUESTION}
+        arrays |= {f"counts_{name}": np.asarray(getattr(self.counts, name)) for name in _COUNTS}
+        stream = io.BytesIO()
+        np.savez_compressed(stream, probabilities=self.probabilities, **arrays)
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> GoldenCases:
+        """The cases that `to_bytes` wrote."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            histories = Histories(**{name: arrays[f"history_{name}"] for name in _HISTORY})
+            questions = Questions(histories=histories, **{name: arrays[f"question_{name}"] for name in _QUESTION})
+            counts = RunningCounts(**{name: arrays[f"counts_{name}"] for name in _COUNTS})
+            return cls(questions, counts, arrays["probabilities"])
+
+    def replay(self, answer: Answer) -> float:
+        """Ask every question again; the largest difference found. Incompatible when it is past REPLAY_TOLERANCE."""
+        given = answer(self.questions, self.counts)
+        difference = float(np.abs(given - self.probabilities).max(initial=0.0))
+        if not difference <= REPLAY_TOLERANCE:
+            worst = int(np.nanargmax(np.abs(given - self.probabilities))) if np.isfinite(difference) else 0
+            raise Incompatible(
+                f"golden case {worst} answers {given[worst]:.6f}, training had {self.probabilities[worst]:.6f} "
+                f"(tolerance {REPLAY_TOLERANCE:g}); the code or the runtime differs from the bundle's: train again or go back"
+            )
+        return difference

@@ -1,0 +1,62 @@
+"""What commands show: progress on standard error, one result on standard output, as text or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class Reporter:
+    """Shows a command's progress and its result; with `as_json` the result is one JSON document for machines."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.console = Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def counting(self, title: str) -> Iterator[Callable[[str, int], None]]:
+        """Progress of work whose end is not known: yields `tell(what, count)`."""
+        with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=self.console, transient=True) as bar:
+            task = bar.add_task(title)
+            yield lambda what, count: bar.update(task, description=f"{title}: {count:,} {what}")
+
+    @contextmanager
+    def advancing(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
+        """Progress of a known number of steps: yields `step(note)`, to be called after each."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task(title, total=total)
+
+            def step(note: str = "") -> None:
+                bar.update(task, advance=1, description=f"{title} {note}".rstrip())
+
+            yield step
+
+    def say(self, text: str) -> None:
+        """A line for the person who watches, on standard error."""
+        self.console.print(text, markup=False)
+
+    def result(self, facts: Mapping[str, Any], text: str) -> None:
+        """The command's result on standard output."""
+        sys.stdout.write((json.dumps(facts, default=str) if self.as_json else text) + "\n")
+        sys.stdout.flush()

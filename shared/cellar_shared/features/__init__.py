@@ -1,0 +1,1 @@
+"""What the models see: identities, running counts, histories as of a moment, features, and the one encoder."""

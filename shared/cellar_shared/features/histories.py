@@ -1,0 +1,81 @@
+"""What members did before a moment, as flat arrays with offsets: the form in which every history reaches the encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_shared.events.moments import Moments
+from cellar_shared.features.wines import Wines, no_wines
+
+NON_VINTAGE: Final = 0
+UNKNOWN_VINTAGE: Final = -1
+
+# One rating as a store keeps it. `row` points into the generation's wines, -1 is a wine that the catalogue lacks.
+EVENT: Final = np.dtype([("moment", "<i8"), ("row", "<i4"), ("vintage", "<i2"), ("liked", "u1"), ("strength", "<f4")])
+
+Events = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """Ratings of several members, oldest first, one after the other.
+
+    `offsets` (members + 1,) int64: member m holds rows offsets[m] to offsets[m + 1]; `wines` (rows,) WINE;
+    `moments` (rows,) int64 effective moments; `vintages` (rows,) int16; `liked` (rows,) bool; `strengths` (rows,) float32.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    wines: Wines
+    moments: Moments
+    vintages: npt.NDArray[np.int16]
+    liked: npt.NDArray[np.bool_]
+    strengths: npt.NDArray[np.float32]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Ratings per member; (members,) int64."""
+        return np.diff(self.offsets)
+
+    @property
+    def owners(self) -> npt.NDArray[np.int64]:
+        """The member of each row; (rows,) int64."""
+        return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked: for each pair, what member `member[i]`, as of their moment, will think of `wines[i]`.
+
+    `histories` hold only what each member had done before `as_of` (members,) int64; `member` (pairs,) int64 index;
+    `wines` (pairs,) WINE; `vintages` (pairs,) int16, -1 unknown, 0 non-vintage.
+    """
+
+    histories: Histories
+    as_of: Moments
+    member: npt.NDArray[np.int64]
+    wines: Wines
+    vintages: npt.NDArray[np.int16]
+    features_as_of: Moments
+
+
+def history_of(events: Events, wines: Wines, as_of: int, limit: int) -> tuple[Histories, bool]:
+    """The latest `limit` of one member's `events` (EVENT, oldest first) before `as_of`, and whether any were cut off."""
+    end = int(np.searchsorted(events["moment"], as_of))
+    start = max(0, end - limit)
+    kept = events[start:end]
+    rows = kept["row"]
+    records = no_wines(len(rows))
+    records[rows >= 0] = wines[rows[rows >= 0]]
+    histories = Histories(
+        np.array([0, len(kept)], dtype=np.int64),
+        records,
+        kept["moment"],
+        kept["vintage"],
+        kept["liked"].astype(bool),
+        kept["strength"],
+    )
+    return histories, start > 0

@@ -1,0 +1,99 @@
+"""What every answer carries: request id, contract version, timing, and a problem document whatever goes wrong.
+
+The outermost layer of the app: it gives each request its context and is the only place that turns exceptions into
+answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cellar_shared.service.body import discard_body
+from cellar_shared.service.contract import RequestContext
+from cellar_shared.service.problems import Problem, plain_document, problem_document, problem_response
+from cellar_shared.service.timing import Stages
+
+logger = logging.getLogger("cellar.service")
+
+CONTRACT = b"1"
+REQUEST_ID_HEADER = b"x-ms-client-request-id"
+# Azure's limit, and nothing that could split a header or a log line.
+_ACCEPTED_ID = re.compile(rb"[!-~]{1,100}")
+
+# Where the frame leaves things in an ASGI scope.
+CONTEXT = "cellar.context"
+HEADERS = "cellar.headers"
+
+
+def request_id_of(headers: Mapping[bytes, bytes]) -> str:
+    """The client's request id where it is fit to echo (1 to 100 visible ASCII characters), else a new one."""
+    given = headers.get(REQUEST_ID_HEADER)
+    return given.decode("ascii") if given and _ACCEPTED_ID.fullmatch(given) else uuid4().hex
+
+
+class Frame:
+    """ASGI middleware; leaves a RequestContext and the headers (name to last value) in the scope."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = scope[HEADERS] = dict(scope["headers"])
+        stages = Stages()
+        context = scope[CONTEXT] = RequestContext(request_id_of(headers), datetime.now(UTC), stages)
+        is_started = False
+
+        async def send_framed(message: Message) -> None:
+            nonlocal is_started
+            if message["type"] == "http.response.start":
+                is_started = True
+                framed: list[tuple[bytes, bytes]] = message["headers"]
+                framed.append((b"cellar-contract", CONTRACT))
+                framed.append((REQUEST_ID_HEADER, context.request_id.encode()))
+                if timing := stages.header():
+                    framed.append((b"server-timing", timing))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_framed)
+        except ClientDisconnect:
+            return
+        except Problem as problem:
+            response = problem_response(problem_document(problem, context.request_id))
+            if problem.code == "too-large":
+                await _answer_then_close(response, receive, send_framed)
+            else:
+                await response(scope, receive, send_framed)
+        except Exception:
+            logger.exception("request %s failed", context.request_id)
+            if not is_started:
+                sentence = "This is a fault of the service. Report it with the request_id."
+                await problem_response(plain_document(500, sentence, context.request_id))(scope, receive, send_framed)
+
+
+async def http_problem(request: Request, error: Exception) -> Response:
+    """Starlette's handler for its own refusals, an unknown path or a wrong method, as problem documents."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    request_id = request.scope[CONTEXT].request_id
+    detail = f"{error.detail}. /docs lists the routes and their methods."
+    return problem_response(plain_document(error.status_code, detail, request_id), error.headers)
+
+
+async def _answer_then_close(response: Response, receive: Receive, send: Send) -> None:
+    headers = [*response.raw_headers, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    await discard_body(receive)
+    await send({"type": "http.response.body", "body": b""})

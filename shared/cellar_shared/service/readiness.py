@@ -1,0 +1,56 @@
+"""Whether this process may answer: loading, ready, or failed for good with the reason; `app` starts it and asks it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from cellar_shared.errors import CellarError
+from cellar_shared.service.contract import ScoringService
+from cellar_shared.service.problems import Problem
+
+logger = logging.getLogger("cellar.service")
+
+LOADING_RETRY_MS = 1000
+
+
+class Readiness:
+    """The state of one service's loading."""
+
+    def __init__(self, service: ScoringService) -> None:
+        self._service = service
+        self._settled = threading.Event()
+        self._refusal = Problem("not-ready", "Loading has not finished; try again.", retry_after_ms=LOADING_RETRY_MS)
+        self.is_ready = False
+
+    def start(self) -> None:
+        """Load in a thread that never holds up the process's exit."""
+        threading.Thread(target=self._load, name=f"load-{self._service.name}", daemon=True).start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Did loading end, well or badly, within `timeout_s`?"""
+        return self._settled.wait(timeout_s)
+
+    def require(self) -> None:
+        """Raises Problem not-ready unless the service is loaded."""
+        if not self.is_ready:
+            # A new instance each time: a raised exception collects its trace, and requests would share it.
+            raise Problem("not-ready", self._refusal.detail, retry_after_ms=self._refusal.retry_after_ms)
+
+    def _load(self) -> None:
+        try:
+            self._service.load()
+        except CellarError as refusal:
+            logger.error("%s is not ready: %s", self._service.name, refusal)
+            self._refuse(str(refusal))
+        except BaseException as error:  # SystemExit too: in a thread it would pass in silence and leave "loading"
+            logger.exception("%s is not ready: loading failed", self._service.name)
+            # The text of an unexpected error may name paths and hosts; its kind is enough outside.
+            self._refuse(f"{type(error).__name__}; the log of this process holds the trace.")
+        else:
+            self.is_ready = True
+        finally:
+            self._settled.set()
+
+    def _refuse(self, reason: str) -> None:
+        self._refusal = Problem("not-ready", f"Loading failed and will not be tried again: {reason}")

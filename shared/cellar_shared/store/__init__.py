@@ -1,0 +1,1 @@
+"""Where serving reads from: immutable generations of wines, counts and members, written by `materialize`."""

@@ -1,0 +1,34 @@
+"""The command `cellar materialize`: from a data folder to the generation that serving opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cellar_shared.display import Reporter
+
+
+def materialize(
+    data: Annotated[Path, typer.Option("--data", help="The data folder.")],
+    store: Annotated[str, typer.Option("--store", help="lmdb://DIR")],
+    horizon_days: Annotated[int, typer.Option("--horizon-days", min=1, help="How far back questions may be asked (as_of).")] = 3650,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
+) -> None:
+    """Write a generation (wines, running counts, members) and make it the store's current one."""
+    from cellar_shared.store import generation
+    from cellar_shared.store import materialize as work
+
+    reporter = Reporter(as_json)
+    manifest = work.materialize(data, generation.store_path(store), horizon_days=horizon_days, say=reporter.say)
+    reporter.result(
+        {
+            "store": store,
+            "generation": manifest.id,
+            "wines": manifest.wines,
+            "members": manifest.members,
+            "ratings": manifest.ratings,
+        },
+        f"{store}: generation {manifest.id} of {manifest.wines:,} wines, {manifest.members:,} members, {manifest.ratings:,} ratings",
+    )

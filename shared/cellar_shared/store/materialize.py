@@ -1,0 +1,120 @@
+"""Writes a generation out of a data folder and points CURRENT at it; the command `cellar materialize` calls it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from cellar_shared.durable import swap_folder, write_durably
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of
+from cellar_shared.events.tables import DataFolder
+from cellar_shared.features.counts import RunningCounts
+from cellar_shared.features.fingerprint import feature_fingerprint
+from cellar_shared.features.histories import Events
+from cellar_shared.store.generation import (
+    CURRENT,
+    FORMAT,
+    MANIFEST,
+    GenerationManifest,
+    WineIndex,
+    file_digest,
+    point_current,
+    read_manifest,
+)
+from cellar_shared.store.members import write_members
+from cellar_shared.store.rating_log import RatingLog, read_rating_log
+
+HORIZON_DAYS: Final = 3650
+
+
+def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, say: Callable[[str], None]) -> GenerationManifest:
+    """Write the generation of `data` to `store` and make it current; the same data and code again write nothing.
+
+    Questions may be asked as of up to `horizon_days` before the last event. A crash leaves the old generation current.
+    """
+    folder = DataFolder.open(data)
+    fingerprint = feature_fingerprint()
+    identity = hashlib.sha256(f"{FORMAT} {folder.digest()} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
+    place = store / "generations" / identity
+    if (place / MANIFEST).is_file():
+        say(f"generation {identity} stands already")
+        point_current(store, identity)
+        return read_manifest(place)
+    say("reading events")
+    log = read_rating_log(folder)
+    dated = log.events["moment"] != NEVER
+    # Just past the last event; with no dated event at all, nothing is known through any moment.
+    events_through = int(log.events["moment"][dated].max()) + 1 if dated.any() else 0
+    # The question's own midnight is what counts, so what is known through an instant is known through the next midnight.
+    events_through += -events_through % MICROSECONDS_PER_DAY
+    earliest = events_through - horizon_days * MICROSECONDS_PER_DAY
+    place.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=place.parent))
+    try:
+        say(f"counting {dated.sum():,} ratings")
+        _write_arrays(staging, log, earliest)
+        say(f"writing {len(log.member_ids):,} members")
+        members = write_members(staging / "members", _members_of(log, events_through))
+        manifest = GenerationManifest(
+            format=FORMAT,
+            id=identity,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            events_through=events_through,
+            earliest_as_of=earliest,
+            namespace=folder.manifest.namespace,
+            scale=folder.manifest.scale,
+            data_digest=folder.digest(),
+            feature_fingerprint=fingerprint,
+            wines=len(log.wines),
+            ratings=len(log.events),
+            members=members,
+            files={str(file.relative_to(staging)): file_digest(file) for file in sorted(staging.rglob("*")) if file.is_file()},
+        )
+        write_durably(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        staging.chmod(0o755)
+        swap_folder(staging, place)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    point_current(store, identity)
+    say(f"{store / CURRENT} is {identity}")
+    return manifest
+
+
+def _write_arrays(staging: Path, log: RatingLog, earliest: int) -> None:
+    dated = log.events["moment"] != NEVER
+    events = log.events[dated]
+    counts = RunningCounts.of_events(
+        log.wines,
+        events["row"],
+        events["vintage"],
+        day_of(events["moment"]),
+        events["liked"].astype(bool),
+        events["strength"],
+        first_day=earliest // MICROSECONDS_PER_DAY,
+    )
+    for name in ("counts", "index"):
+        (staging / name).mkdir()
+    counts.write(staging / "counts")
+    index = WineIndex.of(log.wines)
+    np.save(staging / "index" / "identities.npy", index.identities, allow_pickle=False)
+    np.save(staging / "index" / "rows.npy", index.rows, allow_pickle=False)
+    np.save(staging / "wines.npy", log.wines, allow_pickle=False)
+
+
+def _members_of(log: RatingLog, events_through: int) -> Iterator[tuple[str, Events]]:
+    """Each member's ratings, oldest first. An undated rating is known to whoever asks after the generation's end."""
+    events = log.events.copy()
+    events["moment"][events["moment"] == NEVER] = events_through - 1
+    offsets = log.offsets
+    for place, member_id in enumerate(log.member_ids):
+        own = events[offsets[place] : offsets[place + 1]]
+        yield str(member_id), own[np.argsort(own["moment"], kind="stable")]
