@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -87,22 +88,16 @@ def smece(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
     smECE_s is the integral over t in [0, 1] of |mean over rows of (label - probability) K_s(t, probability)|, K_s the
     Gaussian of standard deviation s reflected at 0 and 1. The result is the one s with smECE_s = s: no bin to choose.
-    Residuals go to the two nearest of 16384 grid points in proportion and are smoothed by FFT, so the cost is O(rows)
-    and 20 short transforms. Against the direct integral the result is off by at most 1e-4, and by less than 0.1 %
-    where it exceeds 0.002.
+    Residuals go to the two nearest of 16384 grid points in proportion and are smoothed as cosine series, so the cost
+    is O(rows) and 20 short transforms. Against the direct integral the result is off by less than 1e-4, and by less
+    than 0.1 % of itself where it exceeds 0.002.
     """
     y, p = checked(labels, probabilities)
-    spectrum = np.fft.rfft(_reflected(_on_grid(p, (y - p) / y.size)))
-    frequencies = np.pi * np.arange(spectrum.size)  # the reflected line repeats after length 2
-
-    def smoothed(bandwidth: float) -> float:
-        field = np.fft.irfft(spectrum * np.exp(-0.5 * (bandwidth * frequencies) ** 2))
-        return float(np.abs(field[:GRID]).sum())
-
+    waves = _cosine_series(_on_grid(p, (y - p) / y.size))
     low, high = 0.0, 1.0
     while high - low > SMECE_TOLERANCE:  # smoothing more only cancels more, so the error falls while s rises
         middle = (low + high) / 2
-        low, high = (middle, high) if smoothed(middle) > middle else (low, middle)
+        low, high = (middle, high) if _smoothed_error(waves, middle) > middle else (low, middle)
     return low
 
 
@@ -147,9 +142,19 @@ def _on_grid(p: Floats, masses: Floats) -> Floats:
     left = np.floor(place)
     to_right = masses * (place - left)
     cell = left.astype(np.int64)
-    return np.bincount(np.maximum(cell, 0), masses - to_right, GRID) + np.bincount(np.minimum(cell + 1, GRID - 1), to_right, GRID)
+    grid = np.bincount(np.maximum(cell, 0), masses - to_right, GRID)
+    return np.add(grid, np.bincount(np.minimum(cell + 1, GRID - 1), to_right, GRID), dtype=np.float64)
 
 
-def _reflected(field: Floats) -> Floats:
-    """The field followed by its mirror image: smoothing round this circle is smoothing with reflection at both ends."""
-    return np.concatenate((field, field[::-1]))
+def _cosine_series(field: Floats) -> Floats:
+    """Coefficients of cos(pi k t), k = 0 .. GRID - 1: smoothing with reflection at both ends scales each by itself."""
+    mirrored = np.fft.rfft(np.concatenate((field, field[::-1])))[:GRID]
+    return (mirrored * np.exp(-0.5j * np.pi * np.arange(GRID) / GRID)).real
+
+
+def _smoothed_error(waves: Floats, bandwidth: float) -> float:
+    """smECE at one bandwidth, summed over 16 points per bandwidth: a smooth field needs no more."""
+    points = min(GRID, 1 << max(6, math.ceil(math.log2(16 / bandwidth))))
+    k = np.arange(points)
+    damped = waves[:points] * np.exp(-0.5 * (np.pi * bandwidth * k) ** 2 + 0.5j * np.pi * k / points)
+    return float(np.abs(np.fft.irfft(damped, 2 * points)[:points]).sum())

@@ -1,7 +1,8 @@
 """When an event counts: microseconds since 1970 in UTC, days, and the midnight rule; everyone's arithmetic of time.
 
-An event has an effective moment e and is known to a question asked at T when e < T. A rating dated only to a day is known from the following midnight, so its
-effective moment is one microsecond before it. An event whose time nobody knows has no effective moment (`NEVER`).
+An event has an effective moment e and is known to a question asked at T when e < T. A rating dated only to a day is known
+from the following midnight, so its effective moment is one microsecond before it. An event whose time nobody knows has no
+effective moment (`NEVER`).
 """
 
 from __future__ import annotations

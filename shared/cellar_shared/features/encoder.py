@@ -30,7 +30,7 @@ CODED: Final = ("type", "country", "region", "producer", "style", "wine")
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What a network reads, for P pairs of M members with at most L items each.
+    """What a network reads, for P pairs of M members with at most L items each (L at least 1), newest item first.
 
     `wine` (P, wine features) float32; `wine_codes` (P, codes) int64; `item` (M, L, item features) float32, zero past a
     history's end; `years_ago` (M, L) float32; `item_codes` (M, L, codes) int64; `mask` (M, L) float32, 1 for an item;
@@ -73,7 +73,7 @@ class Encoder:
         wine, wine_codes = self.encode_wines(questions, counts, is_hidden)
         histories = questions.histories
         items = self.encode_items(histories, counts)
-        longest = int(histories.lengths.max(initial=0))
+        longest = max(1, int(histories.lengths.max(initial=0)))
         owner, place = _places(histories)
         shape = (len(histories.lengths), longest)
         mask = np.zeros(shape, dtype=np.float32)
@@ -135,7 +135,7 @@ def match_wines(asked: Wines, tasted: Wines, member: Int64s) -> Float32s:
 
 def _places(histories: Histories) -> tuple[Int64s, Int64s]:
     owner = histories.owners
-    return owner, np.arange(len(owner)) - histories.offsets[owner]
+    return owner, histories.offsets[owner + 1] - 1 - np.arange(len(owner))
 
 
 def _columns(columns: list[npt.NDArray[np.float64]], rows: int) -> Float32s:

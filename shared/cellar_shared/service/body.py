@@ -25,23 +25,21 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
     """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared[:20]) > limit:
-        raise too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
+        raise _too_large(limit)
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise too_large(limit)
+        if len(body) + len(chunk) > limit:
+            raise _too_large(limit)
         if not message.get("more_body", False):
-            return b"".join(chunks) + chunk if chunks else chunk
-        chunks.append(chunk)
+            return bytes(body + chunk) if body else chunk
+        body += chunk
 
 
-def too_large(limit: int) -> Problem:
+def _too_large(limit: int) -> Problem:
     return Problem("too-large", f"Send at most {limit} bytes: split the request into several.")
 
 

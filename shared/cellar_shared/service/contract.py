@@ -12,7 +12,7 @@ from cellar_shared.service.metadata import ModelMetadata
 from cellar_shared.service.timing import Stages
 
 
-class ServiceNotReady(CellarError):  # noqa: N818 - a state, as Problem is a word of RFC 9457
+class ServiceNotReady(CellarError):
     """Raised by `load`: this process must not answer; the sentence is shown to whoever asks for readiness."""
 
 

@@ -14,6 +14,8 @@ import msgspec
 
 # A pointer is cut at its end to at most this: it then names the part of the document around the place.
 MAX_POINTER_CHARS = 512
+# The search decodes the document once per halving, on the event loop: in a larger one the object itself is named.
+MAX_SEARCHED_BYTES = 64 << 10
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
@@ -50,11 +52,8 @@ def located(said: str, document: Any, decoder: msgspec.json.Decoder[Any]) -> Loc
         parent, node = _resolved(steps, document, said, decoder)
         whole = _UNKNOWN.fullmatch(said)
         if whole and isinstance(document, dict) and whole[1] in document:
-            parent, node, unknown = (
-                (),
-                document,
-                whole,
-            )  # at the top level, with a name that may itself read like a place
+            # At the top level; the name may itself read like a place.
+            parent, node, unknown = (), document, whole
         is_there = isinstance(node, dict) and unknown[1] in node
         return Location(message, (*parent, unknown[1]) if is_there else parent, is_unknown=True)
     return Location(message, _resolved(steps, document, said, decoder)[0])
@@ -98,6 +97,11 @@ def _failing_member(node: dict[str, Any], document: Any, said: str, decoder: msg
 
     Members after it are dropped from `node`, so that a search further down cannot meet them.
     """
+    try:
+        if len(msgspec.json.encode(document)) > MAX_SEARCHED_BYTES:
+            return None
+    except RecursionError:  # as deep as could just be decoded
+        return None
     members = list(node.items())
 
     def fails(count: int) -> bool:

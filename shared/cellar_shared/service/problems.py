@@ -62,7 +62,7 @@ class FieldError(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word
+class Problem(Exception):
     """A refusal of one request.
 
     `detail` is a sentence that says what to do, `errors` name the places in the body, and `retry_after_ms` (None: a

@@ -21,6 +21,9 @@ from cellar_shared.errors import CellarError
 logger = logging.getLogger("cellar.service")
 
 MAX_HEAD_BYTES = 32 << 10
+HEAD_TOO_LARGE = f"Send at most {MAX_HEAD_BYTES} bytes of request line and headers."
+UPGRADE_WITH_BODY = "Send a body without the Upgrade header: HTTP/1.1 is spoken here, and nothing else."
+BODY_HEADERS = (b"content-length", b"transfer-encoding")
 # Past this uvicorn answers 503 by itself: a last guard of the process's file descriptors, far above a router's pool.
 MAX_CONNECTIONS = 512
 # Longer than the idle time of the usual pools in front, so that it is they who close.
@@ -29,36 +32,46 @@ DRAIN_S = 30
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP parser with a limit on a request's head: httptools itself has none."""
+    """uvicorn's HTTP parser, refusing what httptools lets through: heads without end, bodies it would lose."""
 
     # Bytes taken in since the last sign of progress, a head completed or a piece of body.
     _stalled_bytes = 0
     _head_bytes = 0
+    # Raising in a callback makes uvicorn answer 400 and close: with this sentence.
+    _refusal: str | None = None
 
     def data_received(self, data: bytes) -> None:
         self._stalled_bytes += len(data)
         super().data_received(data)
         if self._stalled_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response(f"Send at most {MAX_HEAD_BYTES} bytes of request line and headers.")
+            self.send_400_response(HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         self._head_bytes = 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # One read can hold a whole head that is too large; raising makes uvicorn answer 400 and close.
+        # One read can hold a whole head that is too large.
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > MAX_HEAD_BYTES:
-            raise ValueError("request head too large")
+            self._refusal = HEAD_TOO_LARGE
+            raise ValueError(HEAD_TOO_LARGE)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._stalled_bytes = 0
+        # httptools takes what follows such a head for another protocol: the body would be lost, or read as a request.
+        if self.parser.should_upgrade() and any(name in BODY_HEADERS for name, _ in self.headers):
+            self._refusal = UPGRADE_WITH_BODY
+            raise ValueError(UPGRADE_WITH_BODY)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._stalled_bytes = 0
         super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(self._refusal or msg)
 
 
 class Server(uvicorn.Server):

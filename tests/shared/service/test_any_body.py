@@ -12,15 +12,11 @@ from cellar_shared.service.problems import PROBLEMS, Code, ProblemDocument
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-TRIES = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+TRIES = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-anything = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
-)
-abouts = st.fixed_dictionaries(
-    {}, optional={"grapes": st.lists(st.text(max_size=3), max_size=3), "abv": st.floats(0, 100)}
-)
+anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+abouts = st.fixed_dictionaries({}, optional={"grapes": st.lists(st.text(max_size=3), max_size=3), "abv": st.floats(0, 100)})
 wines = st.fixed_dictionaries(
     {"wine_id": st.text(max_size=5)},
     optional={"vintage": st.integers(1900, 2030) | st.just("NV") | st.none(), "about": abouts | st.none()},
@@ -67,6 +63,12 @@ def paths_in(node: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_get_a_score_or_a_problem(client, body):
     problem_or_none(client.score(body))
+
+
+def test_no_depth_of_nesting_is_a_fault_of_the_service(client):
+    for depth in range(600, 1001):
+        problem = problem_or_none(client.score(b'{"weights": {"a": ""}, "x": %s1%s}' % (b"[" * depth, b"]" * depth)))
+        assert problem is not None
 
 
 @TRIES

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -134,7 +135,7 @@ def test_the_openapi_document_is_the_same_in_every_process(client, echo):
         "from cellar_shared.service.openapi import openapi_document as d;"
         "sys.stdout.write(json.dumps(d(echo.Echo())))"
     )
-    folder = os.path.dirname(echo.__file__)  # noqa: PTH120
+    folder = str(Path(echo.__file__).parent)
     for seed in ("1", "2"):
         made = subprocess.run(
             [sys.executable, "-c", program, folder],

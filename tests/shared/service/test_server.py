@@ -128,7 +128,16 @@ def test_a_head_without_end_is_refused(program, head):
     with connect(port) as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(head)
-        assert connection.recv(12) == b"HTTP/1.1 400"
+        status, _, body = answer_on(connection)
+        assert (status, str(MAX_HEAD_BYTES) in body.decode()) == (400, True)
+
+
+def test_a_body_behind_an_upgrade_header_is_refused_rather_than_lost(program):
+    _, port = program
+    with connect(port) as connection:
+        connection.sendall(HEAD + b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: 29\r\n\r\n" + BODY)
+        status, _, body = answer_on(connection)
+        assert (status, b"without the Upgrade header" in body) == (400, True)
 
 
 def test_a_port_that_is_taken_is_refused_with_what_to_do():

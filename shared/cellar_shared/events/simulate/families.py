@@ -20,17 +20,17 @@ class Family:
     summary: str
     link: Literal["logistic", "probit", "cloglog", "cauchit"] = "logistic"
     lapse: float = 0.0  # chance that an answer has nothing to do with the score; half of these are likes
-    quality_weight: float = 1.75  # what all members see in a wine
-    taste_weight: float = 1.15  # what only this member sees in it
+    quality_weight: float = 1.8  # what all members see in a wine
+    taste_weight: float = 1.0  # what only this member sees in it
     taste_form: Literal["direction", "ideal"] = "direction"  # the more the better, or the closer the better
     taste_dimension: int = 6  # factors of style that taste looks at; the first five are named
     archetypes: int = 6  # kinds of taste that members scatter around
     tail: float = 0.0  # Student's degrees of freedom of tastes and generosity; 0 is normal
-    generosity: float = 0.75
+    generosity: float = 0.7
     noise: float = 0.2  # spread of log noise between members; noise divides the score
     wander: float = 0.12  # how far a taste walks in a year
     drift: Literal["linear", "saturating", "step", "wave"] = "linear"
-    drift_size: float = 1.9  # rise of the score from the first day to the last
+    drift_size: float = 1.8  # rise of the score from the first day to the last
     selection: float = 0.35  # weight of the expected score in choosing a wine; 0 chooses by popularity alone
     popularity: float = 1.4  # spread of log popularity; X-Wines: mean / median of ratings per wine = exp(1.43² / 2)
 
@@ -42,7 +42,7 @@ FAMILIES = {
         Family(
             "picky",
             "Taste counts more than quality, members know what they want and choose it; each has one ideal style.",
-            quality_weight=1.1, taste_weight=1.0, taste_form="ideal", archetypes=12, generosity=0.5, selection=0.7, lapse=0.03,
+            quality_weight=1.5, taste_weight=1.5, taste_form="ideal", archetypes=12, generosity=0.5, selection=0.7, lapse=0.03,
         ),
         Family(
             "drifting",
@@ -52,13 +52,14 @@ FAMILIES = {
         Family(
             "crowd",
             "Few famous wines draw most ratings, tastes hardly differ, generosity does.",
-            link="probit", quality_weight=1.1, taste_weight=0.35, taste_dimension=5, archetypes=3, generosity=0.7, drift_size=0.9,
+            link="probit", quality_weight=1.0, taste_weight=0.35, taste_dimension=5, archetypes=3, generosity=0.6, drift_size=0.8,
             popularity=2.0, selection=0.2, noise=0.1,
         ),
         Family(
             "stepwise",
-            "A change of the application raises ratings overnight; dislikes are rarer and more certain than likes.",
-            link="cloglog", quality_weight=1.2, taste_weight=0.85, generosity=0.5, drift="step", drift_size=1.2, selection=0.5, noise=0.35,
+            "A change of the application raises ratings overnight; a like gets certain sooner than a dislike.",
+            link="cloglog", quality_weight=1.05, taste_weight=0.75, generosity=0.45, noise=0.35, drift="step", drift_size=1.2,
+            selection=0.5,
         ),
         Family(
             "eccentric",

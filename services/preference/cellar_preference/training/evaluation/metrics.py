@@ -57,8 +57,9 @@ class Concordance:
         disliked = np.add.reduceat(weight - weight_liked, self.tie_starts)
         below = np.cumsum(disliked) - disliked
         below -= below[self.first_tie][self.group_of_tie]
-        concordant = np.bincount(self.group_of_tie, liked * (below + disliked / 2))
-        pairs = np.bincount(self.group_of_tie, liked) * np.bincount(self.group_of_tie, disliked)
+        first = self.first_tie
+        concordant = np.add.reduceat(liked * (below + disliked / 2), first)
+        pairs = np.add.reduceat(liked, first) * np.add.reduceat(disliked, first)
         return concordant, pairs
 
     def share(self, weights: Floats | None = None) -> float:

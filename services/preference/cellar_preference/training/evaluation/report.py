@@ -1,0 +1,96 @@
+"""Writes an evaluation as evaluation.json and as one page that needs nothing else; called by `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from cellar_shared.durable import write_durably
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cellar_preference.training.evaluation.charts import place_forest, place_reliability
+from cellar_preference.training.evaluation.judge import PAIRED
+from cellar_preference.training.evaluation.verdict import Estimate, Evaluation, SplitVerdict
+
+TITLES: Final = {
+    "auc": "AUC",
+    "within_member_auc": "AUC within members",
+    "log_loss": "Log loss",
+    "brier": "Brier",
+    "bias": "Bias",
+}
+HIGHER_IS_BETTER: Final = ("auc", "within_member_auc")
+LOWER_IS_BETTER: Final = ("log_loss", "brier")
+
+
+def write(evaluation: Evaluation, folder: Path) -> None:
+    """Write evaluation.json and evaluation.html into `folder` (made if missing), each whole or not at all."""
+    write_durably(folder / "evaluation.json", msgspec.json.format(msgspec.json.encode(evaluation), indent=2) + b"\n")
+    write_durably(folder / "evaluation.html", page_of(evaluation).encode())
+
+
+def page_of(evaluation: Evaluation) -> str:
+    """The evaluation as one HTML document: pictures and style inside, no script, nothing fetched, all text escaped."""
+    environment = Environment(
+        loader=PackageLoader("cellar_preference.training.evaluation", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, fact=fact, duration=duration)
+    return environment.get_template("report.html.j2").render(
+        evaluation=evaluation,
+        names=list(dict.fromkeys(name for split in evaluation.splits for name in split.contestants)),
+        titles=TITLES,
+        best={(i, metric): best(split, metric) for i, split in enumerate(evaluation.splits) for metric in TITLES},
+        forests=[_forests(split) for split in evaluation.splits],
+        place_reliability=place_reliability,
+    )
+
+
+def _forests(split: SplitVerdict) -> list[Any]:
+    return [place_forest(metric, split.differences) for metric in PAIRED] if split.differences else []
+
+
+def best(split: SplitVerdict, metric: str) -> Sequence[str]:
+    """Who has the split's best value of `metric`: none where only one competes or the metric has no better end."""
+    values = {}
+    for name, contestant in split.contestants.items():
+        estimate = getattr(contestant, metric)
+        if isinstance(estimate, Estimate) and estimate.value is not None:
+            values[name] = estimate.value
+    if len(values) < 2 or metric not in HIGHER_IS_BETTER + LOWER_IS_BETTER:
+        return ()
+    wanted = max(values.values()) if metric in HIGHER_IS_BETTER else min(values.values())
+    return tuple(name for name, value in values.items() if value == wanted)
+
+
+def number(value: float | None, digits: int = 4, signed: bool = False) -> str:
+    """A fixed number of decimals with a true minus sign; a dash for what is undefined."""
+    if value is None:
+        return "\u2013"
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    if not text.strip("+-0."):  # nothing is left of it but a sign
+        text = text.lstrip("+-")
+    return text.replace("-", "\u2212")
+
+
+def fact(value: Any) -> str:
+    """A data fact as text: numbers with thousands apart, text as it is, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return msgspec.json.encode(value).decode()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
