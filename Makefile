@@ -32,7 +32,7 @@ $(UV):
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3.11 with its venv module is needed: apt-get install python3.11-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_PIN)
 $(VENV)/.stamp: constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS)) | $(UV)
-	$(UV) pip install -q --python $(BIN)/python -c constraints.txt $(ALL)
+	$(UV) pip install -q --compile-bytecode --python $(BIN)/python -c constraints.txt $(ALL)
 	@touch $@
 
 demo: env  ## the whole line, from ratings to an answered request (DATA=folder for real ratings, ONCE=1 to stop after it)

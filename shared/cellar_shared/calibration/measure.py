@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 NORMAL_95: Final = 1.959963984540054  # the standard normal's 97.5 % point
-GRID: Final = 1 << 14  # cells of [0, 1] in which smECE smooths: finer than any bandwidth that a million rows reach
+GRID: Final = 1 << 13  # cells of [0, 1] in which smECE smooths: finer than any bandwidth that a million rows reach
 SMECE_TOLERANCE: Final = 1e-6  # width at which the search for smECE's bandwidth stops
 
 
@@ -88,7 +88,7 @@ def smece(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
     smECE_s is the integral over t in [0, 1] of |mean over rows of (label - probability) K_s(t, probability)|, K_s the
     Gaussian of standard deviation s reflected at 0 and 1. The result is the one s with smECE_s = s: no bin to choose.
-    Residuals go to the two nearest of 16384 grid points in proportion and are smoothed as cosine series, so the cost
+    Residuals go to the two nearest of 8192 grid points in proportion and are smoothed as cosine series, so the cost
     is O(rows) and 20 short transforms. Against the direct integral the result is off by less than 1e-4, and by less
     than 0.1 % of itself where it exceeds 0.002.
     """
@@ -110,8 +110,8 @@ def noise_floor(measure: Callable[[Floats, Floats], float], probabilities: Array
     """
     if draws < 1:
         raise ValueError(f"draws is {draws}; a noise floor needs at least one")
-    p = np.sort(np.asarray(probabilities, dtype=np.float64))  # sorted once, so that a measure that sorts is quick
-    checked(np.zeros_like(p), p)
+    _, p = checked(np.zeros(np.shape(probabilities)), probabilities)
+    p = np.sort(p)  # once, so that a measure that sorts is quick
     generator = np.random.default_rng(seed)
     return float(np.mean([measure((generator.random(p.size) < p).astype(np.float64), p) for _ in range(draws)]))
 
@@ -149,12 +149,13 @@ def _on_grid(p: Floats, masses: Floats) -> Floats:
 def _cosine_series(field: Floats) -> Floats:
     """Coefficients of cos(pi k t), k = 0 .. GRID - 1: smoothing with reflection at both ends scales each by itself."""
     mirrored = np.fft.rfft(np.concatenate((field, field[::-1])))[:GRID]
-    return (mirrored * np.exp(-0.5j * np.pi * np.arange(GRID) / GRID)).real
+    waves: Floats = (mirrored * np.exp(-0.5j * np.pi * np.arange(GRID) / GRID)).real
+    return waves
 
 
 def _smoothed_error(waves: Floats, bandwidth: float) -> float:
     """smECE at one bandwidth, summed over 16 points per bandwidth: a smooth field needs no more."""
     points = min(GRID, 1 << max(6, math.ceil(math.log2(16 / bandwidth))))
-    k = np.arange(points)
-    damped = waves[:points] * np.exp(-0.5 * (np.pi * bandwidth * k) ** 2 + 0.5j * np.pi * k / points)
+    k = np.arange(min(points, math.ceil(2.5 / bandwidth)))  # waves beyond are damped below 1e-13
+    damped = waves[: k.size] * np.exp(-0.5 * (np.pi * bandwidth * k) ** 2 + 0.5j * np.pi * k / points)
     return float(np.abs(np.fft.irfft(damped, 2 * points)[:points]).sum())

@@ -139,9 +139,13 @@ class DataWriter:
             return
         tables = {name: TableFacts(self._rows[name], self._parts[name]) for name in self._rows}
         manifest = DataManifest(self.namespace, self.scale, self.source, tables, self.notes)
-        write_durably(self.staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-        self.staging.chmod(0o755)
-        swap_folder(self.staging, self.path)
+        try:
+            write_durably(self.staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+            self.staging.chmod(0o755)
+            swap_folder(self.staging, self.path)
+        except BaseException:
+            shutil.rmtree(self.staging, ignore_errors=True)
+            raise
 
     def add(self, table: str, rows: pl.DataFrame) -> None:
         """Append one part to `table`; columns are brought to the schema's names, order and dtypes."""

@@ -61,12 +61,15 @@ def _ratings(level: str) -> dict[str, Definition]:
 
 # Name to what it is for (pairs,); likes and strengths are above everyone's trailing means, ratings as log(1 + n).
 WINE_FEATURES: Final[dict[str, Definition]] = {
-    "everyone_likes": lambda asked: asked.expected.like_rate,
-    "everyone_strength": lambda asked: asked.expected.mean_strength,
+    "everyone_likes": lambda asked: asked.expected.everyone.like_rate,
+    "everyone_strength": lambda asked: asked.expected.everyone.mean_strength,
+    "everyone_unexplained": lambda asked: asked.expected.everyone.unexplained,
     "wine_chance": lambda asked: _logit(asked.expected.like_chance("wine")),
     "wine_vintage_chance": lambda asked: _logit(asked.expected.like_chance("wine_vintage")),
     **{name: definition for level in LEVELS for name, definition in _level(level).items()},
     **{name: definition for level in LEVELS for name, definition in _ratings(level).items()},
+    "wine_poor": lambda asked: asked.expected.poor,
+    "wine_great": lambda asked: asked.expected.great,
     "is_rated": lambda asked: (asked.expected.ratings["wine"] > 0).astype(np.float64),
     "age": lambda asked: np.log1p(ages_years(asked.vintages, asked.as_of)[0]),
     "is_ageless": lambda asked: ages_years(asked.vintages, asked.as_of)[1],

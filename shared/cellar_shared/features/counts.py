@@ -3,8 +3,8 @@
 One step per key and day with an event. A question asked at T sees the steps of days before T's own (UTC): the day's own
 events count from the next midnight on, in training, evaluation and serving alike.
 
-Likes become more common through the years, so beside the plain likes each key gathers how far its likes and strengths lay
-above what all members together gave in the year before: a wine that was rated in a strict year is not thought worse.
+Beside the plain likes each key gathers how far its likes lay above what could be expected of the time and of the rater
+(`counting` says how): a wine is not thought worse for having been rated in a strict year or by strict members.
 """
 
 from __future__ import annotations
@@ -22,11 +22,22 @@ from cellar_shared.features.wines import Wines
 DAY_BITS: Final = 20  # 2**20 days reach the year 4840
 EVERYONE: Final = identity("everyone", "everyone")
 YEAR_DAYS: Final = 365
+SEASON_DAYS: Final = 90
 PRIOR_RATINGS: Final = 200.0  # weight of the long-run rate in the trailing one: a year with fewer ratings says little
 PRIOR_LIKE: Final = 0.5  # before anything was rated
 PRIOR_STRENGTH: Final = 0.0
+PRIOR_TAIL: Final = 0.2  # share of poor, and of great
 
-TOTALS: Final = (("rated", "<i4"), ("liked", "<i4"), ("likes_above", "<f4"), ("strength_above", "<f4"))
+TOTALS: Final = (
+    ("rated", "<i4"),
+    ("liked", "<i4"),
+    ("poor", "<i4"),
+    ("great", "<i4"),
+    ("likes_above", "<f4"),
+    ("strength_above", "<f4"),
+)
+POOR: Final = -1.0  # strengths at most this are poor: 3 of 5 stars
+GREAT: Final = 0.5  # strengths at least this are great: 4.5 of 5 stars
 
 Int64s = npt.NDArray[np.int64]
 Days = npt.NDArray[np.int32] | npt.NDArray[np.int64]
@@ -57,21 +68,37 @@ class Tally:
     """What was counted before a midnight, per key asked; float64 arrays of the keys' shape.
 
     `likes_above` and `strength_above` are sums over the ratings of how far the like (0 or 1) and the strength (in the
-    scale's units) lay above the trailing mean of everyone.
+    scale's units) lay above everyone's trailing mean and the rater's own leniency; `poor` and `great` count the ends of
+    the scale.
     """
 
     rated: Float64s
     liked: Float64s
+    poor: Float64s
+    great: Float64s
     likes_above: Float64s
     strength_above: Float64s
 
     def __sub__(self, other: Tally) -> Tally:
-        return Tally(
-            self.rated - other.rated,
-            self.liked - other.liked,
-            self.likes_above - other.likes_above,
-            self.strength_above - other.strength_above,
-        )
+        return Tally(*(getattr(self, name) - getattr(other, name) for name, _ in TOTALS))
+
+    def __mul__(self, shown: npt.NDArray[np.bool_]) -> Tally:
+        return Tally(*(getattr(self, name) * shown for name, _ in TOTALS))
+
+    def column(self, place: int) -> Tally:
+        """One column of a tally of (rows, columns)."""
+        return Tally(*(getattr(self, name)[:, place] for name, _ in TOTALS))
+
+
+@dataclass(frozen=True, slots=True)
+class Everyone:
+    """All members together before a midnight: trailing-year means, and how far this season's likes lay above what was expected."""
+
+    like_rate: Float64s
+    mean_strength: Float64s
+    poor_rate: Float64s
+    great_rate: Float64s
+    unexplained: Float64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +114,10 @@ class RunningCounts:
     totals: npt.NDArray[np.void]
 
     @classmethod
-    def of_events(
-        cls,
-        wines: Wines,
-        rows: npt.NDArray[np.int32],
-        vintages: npt.NDArray[np.int16],
-        days: npt.NDArray[np.int32],
-        liked: npt.NDArray[np.bool_],
-        strengths: npt.NDArray[np.float32],
-        first_day: int | None = None,
-    ) -> RunningCounts:
-        """Count events: `rows` index `wines` (-1: a wine unknown to the catalogue, counted for everyone only).
-
-        With `first_day`, what happened before it becomes one step on the day before: questions from `first_day` on
-        get the same counts, at less room.
-        """
-        order = np.argsort(days, kind="stable")
-        rows, vintages, days, liked, strengths = rows[order], vintages[order], days[order], liked[order], strengths[order]
-        like_rate, mean_strength = _trailing_means(days, liked, strengths)
-        values = np.column_stack([np.ones(len(days)), liked, liked - like_rate, strengths - mean_strength])
-        everyone = values.copy()
-        everyone[:, 3] = strengths
-        known = rows >= 0
-        keys = group_keys(wines[rows[known]], vintages[known])
-        # Everyone's steps, at most one a day, are all kept: trailing means look back a year from `first_day`.
-        kept_days = days[known] if first_day is None else np.maximum(days[known], np.int32(first_day - 1))
-        key = np.concatenate([np.full(len(days), EVERYONE), *keys.T])
-        day = np.concatenate([days, *([kept_days] * keys.shape[1])])
-        value = np.concatenate([everyone, *([values[known]] * keys.shape[1])])
-        named = key != UNKNOWN
-        return cls._of_values(key[named], day[named], value[named])
-
-    @classmethod
-    def _of_values(cls, key: Int64s, day: npt.NDArray[np.int32], value: Float64s) -> RunningCounts:
+    def of_values(cls, keys: Int64s, days: Days, values: Float64s) -> RunningCounts:
+        """Count `values` (rows, TOTALS) under `keys` (rows,) on `days` (rows,); rows of an UNKNOWN key are left out."""
+        named = keys != UNKNOWN
+        key, day, value = keys[named], days[named].astype(np.int64), values[named]
         order = np.lexsort((day, key))
         key, day, value = key[order], day[order], value[order]
         new_key = np.ones(len(key), dtype=bool)
@@ -133,8 +131,8 @@ class RunningCounts:
         steps = np.flatnonzero(last_of_step)
         within = running[steps] - before[index[steps]]
         totals = np.empty(len(steps), dtype=list(TOTALS))
-        for place, (name, _) in enumerate(TOTALS):
-            totals[name] = within[:, place]
+        for place, (name, kind) in enumerate(TOTALS):
+            totals[name] = np.rint(within[:, place]) if kind == "<i4" else within[:, place]
         return cls(key[new_key], (index[steps] << DAY_BITS) | day[steps], totals)
 
     def before(self, keys: Int64s, days: Days) -> Tally:
@@ -148,14 +146,30 @@ class RunningCounts:
         totals = self.totals[last]
         return Tally(*(np.where(seen, totals[name], 0).astype(np.float64) for name, _ in TOTALS))
 
-    def trailing(self, days: Days) -> tuple[Float64s, Float64s]:
-        """Everyone's like rate and mean strength in the year before 00:00 UTC of each day, shrunk to the long run's."""
-        everyone = np.full(days.shape, EVERYONE)
-        ever = self.before(everyone, days)
-        year = ever - self.before(everyone, days - YEAR_DAYS)
-        return _shrunk(year.liked, year.rated, ever.liked, ever.rated, PRIOR_LIKE), _shrunk(
-            year.strength_above, year.rated, ever.strength_above, ever.rated, PRIOR_STRENGTH
+    def everyone(self, days: Days) -> Everyone:
+        """What all members together gave before 00:00 UTC of each day, lately and shrunk to the long run."""
+        keys = np.full(days.shape, EVERYONE)
+        ever = self.before(keys, days)
+        year = ever - self.before(keys, days - YEAR_DAYS)
+        season = ever - self.before(keys, days - SEASON_DAYS)
+
+        def lately(total: str, prior: float) -> Float64s:
+            return shrink_to_long_run(getattr(year, total), year.rated, getattr(ever, total), ever.rated, prior)
+
+        return Everyone(
+            like_rate=lately("liked", PRIOR_LIKE),
+            mean_strength=lately("strength_above", PRIOR_STRENGTH),
+            poor_rate=lately("poor", PRIOR_TAIL),
+            great_rate=lately("great", PRIOR_TAIL),
+            unexplained=season.likes_above / (season.rated + PRIOR_RATINGS),
         )
+
+    def only(self, keys: Int64s) -> RunningCounts:
+        """The counts of some keys, and of EVERYONE: what a golden case carries along."""
+        kept = np.isin(self.keys, keys) | (self.keys == EVERYONE)
+        rows = kept[self.steps >> DAY_BITS]
+        index = (np.cumsum(kept) - 1)[self.steps[rows] >> DAY_BITS]
+        return RunningCounts(self.keys[kept], (index << DAY_BITS) | (self.steps[rows] & ((1 << DAY_BITS) - 1)), self.totals[rows])
 
     @classmethod
     def mapped(cls, folder: Path) -> RunningCounts:
@@ -168,22 +182,8 @@ class RunningCounts:
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
 
 
-def _shrunk(year: Float64s, year_rated: Float64s, ever: Float64s, ever_rated: Float64s, prior: float) -> Float64s:
+def shrink_to_long_run(year: Float64s, year_rated: Float64s, ever: Float64s, ever_rated: Float64s, prior: float) -> Float64s:
     """A year's mean, drawn to the long-run mean by PRIOR_RATINGS ratings, and that to `prior` by as many."""
     long_run = (ever + PRIOR_RATINGS * prior) / (ever_rated + PRIOR_RATINGS)
     mean: Float64s = (year + PRIOR_RATINGS * long_run) / (year_rated + PRIOR_RATINGS)
     return mean
-
-
-def _trailing_means(
-    days: npt.NDArray[np.int32], liked: npt.NDArray[np.bool_], strengths: npt.NDArray[np.float32]
-) -> tuple[Float64s, Float64s]:
-    """`RunningCounts.trailing` for each event (days ascending), out of the events themselves."""
-    likes = np.concatenate([[0.0], np.cumsum(liked, dtype=np.float64)])
-    total = np.concatenate([[0.0], np.cumsum(strengths, dtype=np.float64)])
-    now, year_ago = np.searchsorted(days, days), np.searchsorted(days, days - YEAR_DAYS)
-    rated, year = now.astype(np.float64), (now - year_ago).astype(np.float64)
-    return (
-        _shrunk(likes[now] - likes[year_ago], year, likes[now], rated, PRIOR_LIKE),
-        _shrunk(total[now] - total[year_ago], year, total[now], rated, PRIOR_STRENGTH),
-    )

@@ -113,13 +113,18 @@ class Encoder:
         return ItemFeatures(values, self.codes_of(histories.wines))
 
     def codes_of(self, wines: Wines) -> Int64s:
-        """Vocabulary codes of wines: CODED fields, then grapes, then pairings; (wines, codes) int64."""
+        """Vocabulary codes of wines' names, in `names_of`'s order; (wines, codes) int64."""
+        return self.vocabulary.codes(self.names_of(wines))
+
+    @staticmethod
+    def names_of(wines: Wines) -> Int64s:
+        """Identities of wines' names: CODED fields, then grapes, then pairings; (wines, codes) int64."""
         columns = [
             *(wines[name] for name in CODED),
             *np.moveaxis(wines["grapes"], -1, 0),
             *np.moveaxis(wines["pairings"], -1, 0),
         ]
-        return self.vocabulary.codes(np.stack(columns, axis=-1))
+        return np.stack(columns, axis=-1)
 
 
 def match_wines(asked: Wines, tasted: Wines, member: Int64s) -> Float32s:

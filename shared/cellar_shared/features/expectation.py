@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.features.counts import GROUPS, YEAR_DAYS, Days, RunningCounts, Tally, group_keys
+from cellar_shared.features.counts import GROUPS, YEAR_DAYS, Days, Everyone, RunningCounts, Tally, group_keys
 from cellar_shared.features.wines import Wines
 
 # Belief in the wider level, in ratings; chosen on development splits of X-Wines, flat within a factor of two.
@@ -21,6 +21,7 @@ BELIEF: Final = {"type": 50.0, "country_type": 30.0, "region_type": 30.0, "grape
 WINE_BELIEF: Final = 6.0
 VINTAGE_BELIEF: Final = 10.0
 YEAR_BELIEF: Final = 15.0
+END_BELIEF: Final = 10.0
 REGION_SHARE: Final = 0.6  # of what is expected of a producer before its ratings: region against grape
 
 Float64s = npt.NDArray[np.float64]
@@ -31,19 +32,21 @@ LEVELS: Final = ("country_type", "region_type", "grape_type", "producer", "wine"
 class Expectation:
     """Per wine asked: what everyone's trailing means and the wine's groups let expect.
 
-    `like_rate`, `mean_strength` (wines,): everyone's, trailing. `likes`, `strengths`: level to (wines,) how far above
-    those the level lies. `ratings`: level to (wines,) how many ratings it stands on (the wine's own left out of groups).
+    `likes`, `strengths`: level to (wines,) how far above everyone's trailing means the level lies. `ratings`: level to
+    (wines,) how many ratings it stands on (the wine's own left out of groups). `poor`, `great` (wines,): how far the wine's
+    shares of the scale's ends lie above everyone's.
     """
 
-    like_rate: Float64s
-    mean_strength: Float64s
+    everyone: Everyone
     likes: dict[str, Float64s]
     strengths: dict[str, Float64s]
     ratings: dict[str, Float64s]
+    poor: Float64s
+    great: Float64s
 
     def like_chance(self, level: str) -> Float64s:
         """The chance of a like at `level`; (wines,) within .02 and .98."""
-        return np.clip(self.like_rate + self.likes[level], 0.02, 0.98)
+        return np.clip(self.everyone.like_rate + self.likes[level], 0.02, 0.98)
 
 
 def expect(
@@ -59,20 +62,28 @@ def expect(
     """
     keys = group_keys(wines, vintages)
     tally = counts.before(keys, days[:, None])
-    wine = _column(tally, "wine")
+    wine = tally.column(GROUPS.index("wine"))
     year = wine - counts.before(keys[:, GROUPS.index("wine")], days - YEAR_DAYS)
-    others = {group: _column(tally, group) - wine for group in BELIEF}
-    own = {"wine": wine, "wine_year": year, "wine_vintage": _column(tally, "wine_vintage")}
+    tallies = {group: tally.column(GROUPS.index(group)) - wine for group in BELIEF}
+    own = {"wine": wine, "wine_year": year, "wine_vintage": tally.column(GROUPS.index("wine_vintage"))}
     if is_hidden is not None:
-        own = {level: _without(level_tally, is_hidden) for level, level_tally in own.items()}
-    like_rate, mean_strength = counts.trailing(days)
+        own = {level: level_tally * ~is_hidden for level, level_tally in own.items()}
+    tallies |= own
+    everyone = counts.everyone(days)
     return Expectation(
-        like_rate,
-        mean_strength,
-        _chain({**others, **own}, "likes_above"),
-        _chain({**others, **own}, "strength_above"),
-        {level: tally.rated for level, tally in {**others, **own}.items()},
+        everyone,
+        _chain(tallies, "likes_above"),
+        _chain(tallies, "strength_above"),
+        {level: level_tally.rated for level, level_tally in tallies.items()},
+        _share(own["wine"].poor, own["wine"].rated, everyone.poor_rate),
+        _share(own["wine"].great, own["wine"].rated, everyone.great_rate),
     )
+
+
+def _share(count: Float64s, rated: Float64s, usual: Float64s) -> Float64s:
+    """How far a share lies above the usual one, drawn to it by END_BELIEF ratings."""
+    share: Float64s = (count + END_BELIEF * usual) / (rated + END_BELIEF) - usual
+    return share
 
 
 def _chain(tallies: dict[str, Tally], total: str) -> dict[str, Float64s]:
@@ -88,13 +99,3 @@ def _chain(tallies: dict[str, Tally], total: str) -> dict[str, Float64s]:
     made["wine_year"] = shrunk("wine_year", made["wine"], YEAR_BELIEF)
     made["wine_vintage"] = shrunk("wine_vintage", made["wine"], VINTAGE_BELIEF)
     return made
-
-
-def _column(tally: Tally, group: str) -> Tally:
-    place = GROUPS.index(group)
-    return Tally(tally.rated[:, place], tally.liked[:, place], tally.likes_above[:, place], tally.strength_above[:, place])
-
-
-def _without(tally: Tally, is_hidden: npt.NDArray[np.bool_]) -> Tally:
-    shown = ~is_hidden
-    return Tally(tally.rated * shown, tally.liked * shown, tally.likes_above * shown, tally.strength_above * shown)

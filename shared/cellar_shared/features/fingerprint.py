@@ -8,9 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.events.scales import SCALES
 from cellar_shared.features.candidates import WINE_FEATURES
+from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.counts import GROUPS, TOTALS, RunningCounts
 from cellar_shared.features.encoder import CODED, Encoder
 from cellar_shared.features.histories import EVENT, Histories, Questions
@@ -71,7 +72,10 @@ def built_in() -> tuple[Questions, RunningCounts]:
         np.array([2008, 2010, -1, 0, 2009], dtype=np.int16),
         np.array([0.5, 0.0, -1.0, 1.0, -0.5], dtype=np.float32),
     )
-    counts = RunningCounts.of_events(wines, rows, vintages, day_of(moments), liked, strengths)
+    events = np.empty(len(rows), dtype=EVENT)
+    for name, column in (("moment", moments), ("row", rows), ("vintage", vintages), ("liked", liked), ("strength", strengths)):
+        events[name] = column
+    counts = count_ratings(wines, events, np.array([0, 0, 1, 1, 0], dtype=np.int32))
     histories = Histories(np.array([0, 0, 3, 5]), wines[rows], moments, vintages, liked, strengths)
     as_of = np.array([0, 200, 500], dtype=np.int64) * MICROSECONDS_PER_DAY + start
     asked = np.array([0, 1, 2, 1, 2])

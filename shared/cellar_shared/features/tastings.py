@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, Moments
 from cellar_shared.features.candidates import ages_years
+from cellar_shared.features.counts import GREAT, POOR
 from cellar_shared.features.expectation import Expectation
 from cellar_shared.features.histories import Histories
 
@@ -18,6 +19,7 @@ Float64s = npt.NDArray[np.float64]
 
 LONGEST_YEARS: Final = 5.0  # what lies further back is long ago, all the same
 DAYS_PER_YEAR: Final = 365.25
+BEST: Final = 1.0  # strengths at least this are the best: 5 of 5 stars
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Tastings:
 
     def expected_strength(self) -> Float64s:
         """The strength that everyone let expect."""
-        return self.expected.mean_strength + self.expected.strengths["wine_vintage"]
+        return self.expected.everyone.mean_strength + self.expected.strengths["wine_vintage"]
 
 
 def _surprise(rows: Tastings) -> Float64s:
@@ -47,6 +49,9 @@ ITEM_FEATURES: Final[dict[str, Callable[[Tastings], Float64s]]] = {
     "strength_above": lambda rows: rows.histories.strengths - rows.expected_strength(),
     "liked": lambda rows: rows.histories.liked.astype(np.float64),
     "strength": lambda rows: rows.histories.strengths.astype(np.float64),
+    "is_poor": lambda rows: (rows.histories.strengths <= POOR).astype(np.float64),
+    "is_great": lambda rows: (rows.histories.strengths >= GREAT).astype(np.float64),
+    "is_best": lambda rows: (rows.histories.strengths >= BEST).astype(np.float64),
     "expected_like": lambda rows: rows.expected.like_chance("wine_vintage"),
     "expected_strength": Tastings.expected_strength,
     "surprise": _surprise,

@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 
 from cellar_shared.durable import swap_folder, write_durably
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.events.tables import DataFolder
-from cellar_shared.features.counts import RunningCounts
+from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Events
 from cellar_shared.store.generation import (
@@ -92,15 +92,7 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
 def _write_arrays(staging: Path, log: RatingLog, earliest: int) -> None:
     dated = log.events["moment"] != NEVER
     events = log.events[dated]
-    counts = RunningCounts.of_events(
-        log.wines,
-        events["row"],
-        events["vintage"],
-        day_of(events["moment"]),
-        events["liked"].astype(bool),
-        events["strength"],
-        first_day=earliest // MICROSECONDS_PER_DAY,
-    )
+    counts = count_ratings(log.wines, events, log.members[dated], first_day=earliest // MICROSECONDS_PER_DAY)
     for name in ("counts", "index"):
         (staging / name).mkdir()
     counts.write(staging / "counts")

@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from cellar_shared.service.app import build_app
 from starlette.applications import Starlette
+
+from cellar_shared.service.app import build_app
 
 PROGRAM = Path(__file__).parent / "echo.py"
 

@@ -8,9 +8,10 @@ from typing import Any, get_args
 
 import httpx
 import msgspec
-from cellar_shared.service.problems import PROBLEMS, Code, ProblemDocument
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from cellar_shared.service.problems import PROBLEMS, Code, ProblemDocument
 
 TRIES = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+
 from cellar_shared.service.contract import ServiceNotReady
 from cellar_shared.service.docs import docs_headers
 from cellar_shared.service.openapi import openapi_document

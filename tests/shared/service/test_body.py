@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
+
 from cellar_shared.service.body import MAX_BODY_BYTES, read_body
 from cellar_shared.service.problems import Problem
-from starlette.requests import ClientDisconnect
 
 BODY = b'{"wines": []}'
 

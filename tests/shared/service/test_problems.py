@@ -10,6 +10,7 @@ from typing import get_args
 import httpx
 import msgspec
 import pytest
+
 from cellar_shared.service.problems import PROBLEMS, Code, ProblemDocument
 
 

@@ -10,6 +10,7 @@ import socket
 import time
 
 import pytest
+
 from cellar_shared.errors import CellarError
 from cellar_shared.service.server import MAX_HEAD_BYTES, serve
 

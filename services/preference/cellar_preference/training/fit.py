@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from cellar_preference.training.network import CODES, WINE_CODE, PreferenceNet, Served, Shape, pool, tensors
 from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows, Span
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 
 Int64s = npt.NDArray[np.int64]
 
@@ -27,7 +28,8 @@ class Recipe:
     batch: int = 1024
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
-    full_share: float = 0.6  # of rows that look back at all their history
+    half_life_days: float = 1095.0  # of a row's weight: taste and rating habits drift
+    full_share: float = 0.5  # of rows that look back at all their history
     empty_share: float = 0.1  # of rows that look back at nothing
     first_share: float = 0.08  # of rows that look back at their oldest five
     hidden_share: float = 0.1  # of rows whose wine is shown as one that nobody has rated
@@ -35,6 +37,10 @@ class Recipe:
     side_weight: float = 1.0  # of the other thresholds and the rating itself, beside the like
     thresholds: tuple[float, ...] = (0.0, -1.0, -0.5, 0.5)  # strengths: like first
     seed: int = 20
+
+    def with_networks(self, networks: int) -> Recipe:
+        """The same recipe with another number of networks."""
+        return replace(self, networks=networks)
 
 
 def cut_histories(full: Span, recipe: Recipe, rng: np.random.Generator) -> Span:
@@ -73,6 +79,8 @@ def _fit_one(rows: RatedRows, recipe: Recipe, seed: int, step: Callable[[str], N
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=batches * recipe.epochs + 1, pct_start=0.15)
     strengths = torch.from_numpy(rows.strengths.astype(np.float32))
     thresholds = torch.tensor(recipe.thresholds)
+    age_days = (rows.as_of.max() - rows.as_of) / MICROSECONDS_PER_DAY
+    recency = torch.from_numpy(np.exp2(-age_days / recipe.half_life_days).astype(np.float32))
     net.train()
     for epoch in range(recipe.epochs):
         spans = cut_histories(rows.full, recipe, rng)
@@ -84,7 +92,7 @@ def _fit_one(rows: RatedRows, recipe: Recipe, seed: int, step: Callable[[str], N
             kept_wine[:, WINE_CODE] *= (torch.rand(len(places)) >= 0.3).float()
             kept_item = (torch.rand(*inputs["item_codes"].shape) >= recipe.names_dropped).float()
             outputs = net(**inputs, kept_wine=kept_wine, kept_item=kept_item)
-            loss = _loss(outputs, strengths[places], thresholds, recipe.side_weight)
+            loss = _loss(outputs, strengths[places], thresholds, recipe.side_weight, recency[places])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -95,12 +103,14 @@ def _fit_one(rows: RatedRows, recipe: Recipe, seed: int, step: Callable[[str], N
     return net.eval()
 
 
-def _loss(outputs: torch.Tensor, strengths: torch.Tensor, thresholds: torch.Tensor, side_weight: float) -> torch.Tensor:
-    """Log loss of the like, and beside it that of the other thresholds and the squared error of the strength."""
+def _loss(
+    outputs: torch.Tensor, strengths: torch.Tensor, thresholds: torch.Tensor, side_weight: float, weights: torch.Tensor
+) -> torch.Tensor:
+    """Weighted mean of the log loss of the like, and beside it that of the other thresholds and the squared error of the strength."""
     passed = (strengths[:, None] >= thresholds).to(outputs.dtype)
     losses = functional.binary_cross_entropy_with_logits(outputs[:, :-1], passed, reduction="none")
     side = losses[:, 1:].mean(1) + (outputs[:, -1] - strengths) ** 2
-    return (losses[:, 0] + side_weight * side).mean()
+    return (weights * (losses[:, 0] + side_weight * side)).sum() / weights.sum()
 
 
 def _batches_of_like_length(lengths: Int64s, size: int, rng: np.random.Generator) -> Iterator[Int64s]:

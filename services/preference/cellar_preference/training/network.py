@@ -7,9 +7,10 @@ all of it, lately, and among wines like the one asked about) and a learnt attent
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,10 +43,10 @@ class Shape:
     """Sizes of the network."""
 
     embedding: int = 24
-    heads: int = 4
+    heads: int = 8
     key: int = 8
     value: int = 12
-    hidden: tuple[int, int] = (96, 48)
+    hidden: tuple[int, int] = (192, 64)
     dropout: float = 0.1
     thresholds: int = 4
 
@@ -139,7 +140,8 @@ class PreferenceNet(nn.Module):
         known = (codes > 0).to(self.names.weight.dtype)
         if kept is not None:
             known = known * kept
-        return (self.names(codes) * known[..., None]).sum(-2)
+        total: Tensor = (self.names(codes) * known[..., None]).sum(-2)
+        return total
 
     def forward(
         self,
@@ -175,7 +177,8 @@ class PreferenceNet(nn.Module):
         hidden = self.dropout(torch.cat([features, asked, attended, liked * asked], dim=1))
         hidden = functional.gelu(self.first(hidden), approximate="tanh")
         hidden = functional.gelu(self.second(self.dropout(hidden)), approximate="tanh")
-        return self.last(hidden) + self.direct(features)  # type: ignore[no-any-return]
+        outputs: Tensor = self.last(hidden) + self.direct(features)
+        return outputs
 
 
 class Served(nn.Module):
@@ -201,6 +204,6 @@ class Served(nn.Module):
         return torch.stack(outputs).mean(0)
 
 
-def tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:  # type: ignore[type-arg]
+def tensors(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
     """The encoder's arrays as tensors, without copying."""
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in arrays.items()}

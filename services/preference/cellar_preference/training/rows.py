@@ -7,12 +7,13 @@ and gathered many times, which is what makes training fast.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.events.moments import NEVER, day_of, midnight_before
+from cellar_shared.events.moments import NEVER, midnight_before
+from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoded, Encoder, ItemFeatures, match_wines
 from cellar_shared.features.histories import Histories, Questions
@@ -44,10 +45,8 @@ class Span:
 
 def counts_of(log: RatingLog, counted: Bools) -> RunningCounts:
     """Running counts over the dated ratings that `counted` (ratings,) marks."""
-    events = log.events[counted & (log.events["moment"] != NEVER)]
-    return RunningCounts.of_events(
-        log.wines, events["row"], events["vintage"], day_of(events["moment"]), events["liked"].astype(bool), events["strength"]
-    )
+    kept = counted & (log.events["moment"] != NEVER)
+    return count_ratings(log.wines, log.events[kept], log.members[kept])
 
 
 def wines_of(log: RatingLog, rows: npt.NDArray[np.int32]) -> Wines:
@@ -155,7 +154,7 @@ class RatedRows:
         return Span(np.searchsorted(visible, log.members[self.index].astype(np.int64) * step), np.searchsorted(visible, asked))
 
 
-def _gather(values: npt.NDArray[np.generic], place: Int64s, mask: Bools) -> npt.NDArray[np.generic]:  # type: ignore[type-var]
+def _gather(values: npt.NDArray[Any], place: Int64s, mask: Bools) -> npt.NDArray[Any]:
     gathered = np.zeros((*mask.shape, values.shape[1]), dtype=values.dtype)
     gathered[mask] = values[place[mask]]
     return gathered

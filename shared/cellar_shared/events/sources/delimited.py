@@ -80,16 +80,28 @@ def read_batches(path: Path, columns: Sequence[str], refusals: Refusals, rows: i
         raise BadInput(f"{path} cannot be read ({error.strerror}); expected a CSV file with columns {', '.join(columns)}") from error
     with stream:
         reader = csv.reader(_decoded(stream, path.name, refusals), strict=True)
-        header = next(reader, None)
-        missing = list(columns) if header is None else [name for name in columns if name not in header]
-        if header is None or missing:
-            raise BadInput(f"{path}, line 1: column {', '.join(missing)} is missing; found {', '.join(header or ['nothing'])}")
-        schema = [LINE, *header]
+        header = _header_of(reader, path, columns)
+        places = [header.index(name) for name in columns]
         good = _rows_of(reader, path.name, len(header), refusals)
-        while batch := list(islice(good, rows)):
-            frame = pl.DataFrame(batch, schema=dict.fromkeys(schema, pl.String), orient="row")
+        while batch := [(line, *(row[place] for place in places)) for line, row in islice(good, rows)]:
+            frame = pl.DataFrame(batch, schema={LINE: pl.Int64, **dict.fromkeys(columns, pl.String)}, orient="row")
             text = pl.col(columns).str.strip_chars()
-            yield frame.select(pl.col(LINE).cast(pl.Int64), pl.when(text != "").then(text).name.keep())
+            yield frame.select(LINE, pl.when(text != "").then(text).name.keep())
+
+
+def _header_of(reader: Iterator[list[str]], path: Path, columns: Sequence[str]) -> list[str]:
+    """The file's header, which holds each of `columns` once."""
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise BadInput(f"{path}, line 1: the header cannot be read ({error}); expected columns {', '.join(columns)}") from error
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise BadInput(f"{path}, line 1: column {', '.join(missing)} is missing; found {', '.join(header) or 'nothing'}")
+    twice = [name for name in columns if header.count(name) > 1]
+    if twice:
+        raise BadInput(f"{path}, line 1: column {', '.join(twice)} stands there more than once; keep one")
+    return header
 
 
 def _decoded(stream: Iterator[bytes], file: str, refusals: Refusals) -> Iterator[str]:
@@ -101,7 +113,8 @@ def _decoded(stream: Iterator[bytes], file: str, refusals: Refusals) -> Iterator
             yield "\n"
 
 
-def _rows_of(reader: Iterator[list[str]], file: str, width: int, refusals: Refusals) -> Iterator[list[str]]:
+def _rows_of(reader: Iterator[list[str]], file: str, width: int, refusals: Refusals) -> Iterator[tuple[int, list[str]]]:
+    """Each row of `width` fields with the physical line it ends on."""
     while True:
         try:
             row = next(reader)
@@ -116,7 +129,7 @@ def _rows_of(reader: Iterator[list[str]], file: str, width: int, refusals: Refus
         if len(row) != width:
             refusals.add(Refusal(file, line, "the row", f"{len(row)} fields", f"{width} fields as in the header"))
             continue
-        yield [str(line), *row]
+        yield line, row
 
 
 def apply_rules(batch: pl.DataFrame, rules: Sequence[Rule], file: str, refusals: Refusals) -> pl.DataFrame:

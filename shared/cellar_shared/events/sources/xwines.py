@@ -93,8 +93,15 @@ WINE_RULES = (
     Rule("Harmonize", "pairings", _names("Harmonize"), "a list such as ['Beef', 'Lamb']"),
 )
 
-_STAMP = pl.col("Date").str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us", time_zone="UTC")
-_DAY = pl.col("Date").str.to_datetime("%Y-%m-%d", strict=False, time_unit="us", time_zone="UTC", exact=True)
+
+def _moment(column: str, form: str) -> pl.Expr:
+    """The moment written in `form`; null unless of this or the last century (%Y would take 21 for the year 21)."""
+    moment = pl.col(column).str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC")
+    return pl.when(moment.dt.year().is_between(1900, 2100)).then(moment)
+
+
+_STAMP = _moment("Date", "%Y-%m-%d %H:%M:%S")
+_DAY = _moment("Date", "%Y-%m-%d")
 
 RATING_RULES = (
     Rule("RatingID", "event_id", _text("RatingID"), "an id", required=True),

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cellar_shared.calibration.measure import ReliabilityBin
-
 from cellar_preference.training.evaluation.verdict import Estimate, PairedDifference, PairedMetric
+from cellar_shared.calibration.measure import ReliabilityBin
 
 NOT_WORSE_MARGIN: Final = 0.005  # nats: a contestant is not worse when its difference's upper end stays below
 LABEL_LENGTH: Final = 34  # characters of the longest label that fits beside its number
@@ -94,7 +93,7 @@ def place_forest(metric: PairedMetric, differences: Sequence[PairedDifference], 
                 label=label if len(label) <= LABEL_LENGTH else label[: LABEL_LENGTH - 1] + "\u2026",
                 full_label=label,
                 estimate=one.difference,
-                y=18 + 42 * row,
+                y=18 + 46 * row,
                 x=place_known(one.difference.value),
                 x_low=place_known(one.difference.low),
                 x_high=place_known(one.difference.high),
@@ -107,7 +106,7 @@ def place_forest(metric: PairedMetric, differences: Sequence[PairedDifference], 
         ticks=tuple((place(value), label) for value, label in ticks(start, end)),
         zero=place(0.0),
         margin=place_known(margin),
-        height=18 + 42 * len(intervals),
+        height=18 + 46 * len(intervals),
         lower_is_better=metric != "auc",
     )
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from cellar_shared.calibration.measure import checked, ece, noise_floor, reliability, smece
 from numpy.typing import ArrayLike, NDArray
 
 from cellar_preference.training.evaluation.bootstrap import (
@@ -27,6 +26,7 @@ from cellar_preference.training.evaluation.verdict import (
     PairedMetric,
     SplitVerdict,
 )
+from cellar_shared.calibration.measure import checked, ece, noise_floor, reliability, smece
 
 Floats = NDArray[np.float64]
 PAIRED: tuple[PairedMetric, ...] = ("log_loss", "brier", "auc")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-from cellar_shared.calibration.measure import checked
 from numpy.typing import ArrayLike, NDArray
+
+from cellar_shared.calibration.measure import checked
 
 Floats = NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from cellar_shared.durable import write_durably
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cellar_preference.training.evaluation.charts import place_forest, place_reliability
 from cellar_preference.training.evaluation.judge import PAIRED
 from cellar_preference.training.evaluation.verdict import Estimate, Evaluation, SplitVerdict
+from cellar_shared.durable import write_durably
 
 TITLES: Final = {
     "auc": "AUC",
@@ -29,6 +29,22 @@ def write(evaluation: Evaluation, folder: Path) -> None:
     """Write evaluation.json and evaluation.html into `folder` (made if missing), each whole or not at all."""
     write_durably(folder / "evaluation.json", msgspec.json.format(msgspec.json.encode(evaluation), indent=2) + b"\n")
     write_durably(folder / "evaluation.html", page_of(evaluation).encode())
+
+
+def summary_lines(evaluation: Evaluation) -> list[str]:
+    """The evaluation for a terminal: under each split's heading a line per contestant with log loss and AUC."""
+    lines = []
+    for split in evaluation.splits:
+        lines.append(f"{split.title} ({split.rows:,} rows, {split.members:,} members, {split.wines:,} wines)")
+        width = max(len(name) for name in split.contestants)
+        for name, found in split.contestants.items():
+            loss, auc = _with_interval(found.log_loss), _with_interval(found.auc)
+            lines.append(f"  {name:<{width}}  log loss {loss}  AUC {auc}")
+    return lines
+
+
+def _with_interval(estimate: Estimate) -> str:
+    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
 def page_of(evaluation: Evaluation) -> str:
@@ -79,11 +95,15 @@ def number(value: float | None, digits: int = 4, signed: bool = False) -> str:
 
 
 def fact(value: Any) -> str:
-    """A data fact as text: numbers with thousands apart, text as it is, anything else as JSON."""
+    """A data fact as text: whole numbers are counts with thousands apart, mappings and lists are joined by commas."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {fact(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(fact(inner) for inner in value)
     return msgspec.json.encode(value).decode()
 
 

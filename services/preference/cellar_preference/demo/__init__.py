@@ -1,0 +1,1 @@
+"""The whole line on one machine, from ratings to an answered request."""

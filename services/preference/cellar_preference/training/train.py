@@ -1,0 +1,151 @@
+"""Makes a bundle: learns from a data folder's past, exports, picks golden cases, replays them, writes the bundle; `cellar train`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from cellar_preference.serving.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, NETWORK_FILE, ROWS_FILE, VOCABULARY_FILE, Predictor
+from cellar_preference.training.export import export_onnx
+from cellar_preference.training.fit import Recipe, logits_of
+from cellar_preference.training.learn import Learned, learn
+from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows, Span
+from cellar_shared.bundle.golden import GoldenCases
+from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
+from cellar_shared.calibration.measure import ece, noise_floor
+from cellar_shared.errors import BadInput
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, iso_of
+from cellar_shared.events.tables import DataFolder
+from cellar_shared.features.counts import group_keys
+from cellar_shared.features.fingerprint import feature_fingerprint
+from cellar_shared.features.histories import Questions
+from cellar_shared.store.rating_log import RatingLog, read_rating_log
+
+GOLDEN_CASES: Final = 24
+EXPORT_ROWS: Final = 32
+
+
+def train(data: Path, out: Path, *, hold_out_days: int, recipe: Recipe, threads: int, step: Callable[[str], None]) -> BundleManifest:
+    """Learn from the ratings of `data` before its last `hold_out_days` and write the bundle `out`.
+
+    `step` hears of progress: once per epoch, then once each for export, golden cases and writing.
+    """
+    if out.exists():
+        raise BadInput(f"{out} already exists and a bundle is never changed; name another folder")
+    folder = DataFolder.open(data)
+    log = read_rating_log(folder)
+    dated = log.events["moment"] != NEVER
+    if not dated.any():
+        raise BadInput(f"{data} holds no rating with a date; a model needs to know what came before what")
+    through = int(log.events["moment"][dated].max()) + 1 - hold_out_days * MICROSECONDS_PER_DAY
+    learnt_from = dated & (log.events["moment"] < through)
+    learned = learn(log, learnt_from, learnt_from, learnt_from, recipe, threads, step)
+    rows = RatedRows(log, learnt_from, learned.counts, learned.encoder, learned.calibration_rows)
+    places, span = _golden_rows(rows)
+    onnx = export_onnx(learned.network, rows.batch(places, span))
+    step("exported to ONNX")
+    files = _files(learned, onnx, log.event_ids[learnt_from])
+    manifest = BundleManifest(
+        format=FORMAT,
+        model=MODEL,
+        version="",
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        trained_through=iso_of(through),
+        feature_fingerprint=feature_fingerprint(),
+        scale=folder.manifest.scale,
+        settings={"history_limit": HISTORY_LIMIT, "recipe": msgspec.to_builtins(recipe), "hold_out_days": hold_out_days},
+        facts=_facts(folder, log, learned, learnt_from),
+        metrics=_metrics(learned, rows),
+        files={},
+    )
+    predictor = Predictor.of_files(manifest, files)
+    questions = rows.questions(places, span)
+    golden = GoldenCases(questions, learned.counts.only(_keys_of(questions)), predictor.predict(questions, learned.counts).probabilities)
+    golden.replay(lambda asked, counts: predictor.predict(asked, counts).probabilities)
+    step("golden cases replayed")
+    written = write_bundle(out, manifest, {**files, GOLDEN_FILE: golden.to_bytes()})
+    Predictor.open(out)
+    step("written and opened again")
+    return written
+
+
+def _golden_rows(rows: RatedRows) -> tuple[npt.NDArray[np.int64], Span]:
+    """Rows spread over the calibration months, every third with an empty and every third with a short history."""
+    count = min(max(GOLDEN_CASES, EXPORT_ROWS), len(rows))
+    places = np.linspace(0, len(rows) - 1, count).astype(np.int64)
+    latest, first = rows.latest().only(places), rows.first(3).only(places)
+    kind = np.arange(count) % 3
+    begin = np.where(kind == 1, first.begin, latest.begin)
+    end = np.where(kind == 1, first.end, np.where(kind == 2, latest.begin, latest.end))
+    return places, Span(begin, end)
+
+
+def _keys_of(questions: Questions) -> npt.NDArray[np.int64]:
+    histories = questions.histories
+    return np.concatenate(
+        [group_keys(questions.wines, questions.vintages).ravel(), group_keys(histories.wines, histories.vintages).ravel()]
+    )
+
+
+def _files(learned: Learned, onnx: bytes, learnt_from: npt.NDArray[np.uint64]) -> dict[str, bytes]:
+    return {
+        NETWORK_FILE: onnx,
+        VOCABULARY_FILE: _npy(learned.encoder.vocabulary.identities),
+        CALIBRATOR_FILE: msgspec.json.encode(learned.calibrator.to_json()),
+        ROWS_FILE: _npy(np.sort(learnt_from)),
+    }
+
+
+def _npy(array: npt.NDArray[Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def _metrics(learned: Learned, rows: RatedRows) -> dict[str, Any]:
+    """How the calibrator does on the rows it was fitted on: a sanity figure, not an evaluation."""
+    span = rows.latest()
+    probabilities = learned.probabilities(rows, span)
+    return {
+        "calibration_rows": len(rows),
+        "calibration_ece": round(ece(rows.labels, probabilities), 5),
+        "calibration_ece_noise_floor": round(noise_floor(ece, probabilities, seed=0), 5),
+        "calibration_mean_logit": round(float(logits_of(learned.network, rows, span).mean()), 5),
+    }
+
+
+def _facts(folder: DataFolder, log: RatingLog, learned: Learned, learnt_from: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Lineage: the data's digest, the rows learnt from, the code's commit, the libraries."""
+    return {
+        "data_source": folder.manifest.source,
+        "data_digest": folder.digest(),
+        "rows": int(learnt_from.sum()),
+        "rows_digest": hashlib.sha256(np.sort(log.event_ids[learnt_from]).tobytes()).hexdigest(),
+        "members": len(np.unique(log.members[learnt_from])),
+        "names": len(learned.encoder.vocabulary),
+        "commit": _commit(),
+        "libraries": {name: version(name) for name in ("cellar-shared", "cellar-preference", "torch", "onnxruntime", "numpy")},
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the code that trains, with + when files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changed.stdout.strip() else "")

@@ -1,0 +1,89 @@
+"""Turns ratings into running counts; training and `materialize` call it, so both count alike.
+
+A like is first compared with everyone's trailing rate, then with what the wine let expect on that day; what a member's
+earlier ratings left over is their leniency, which is taken off before the rating is booked to its wine and groups. Every
+comparison uses earlier days only (the leniency: earlier ratings of the member), so no count knows its own future.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_shared.events.moments import day_of
+from cellar_shared.features.counts import (
+    EVERYONE,
+    GREAT,
+    POOR,
+    PRIOR_LIKE,
+    PRIOR_STRENGTH,
+    YEAR_DAYS,
+    RunningCounts,
+    group_keys,
+    shrink_to_long_run,
+)
+from cellar_shared.features.expectation import expect
+from cellar_shared.features.histories import Events
+from cellar_shared.features.wines import Wines, no_wines
+
+LENIENCY_BELIEF: Final = 3.0  # ratings' worth of belief in the average member
+
+Float64s = npt.NDArray[np.float64]
+
+
+def count_ratings(wines: Wines, events: Events, members: npt.NDArray[np.int32], first_day: int | None = None) -> RunningCounts:
+    """Running counts of dated `events` (EVENT) given by `members` (events,); rows index `wines`, -1 is an unknown wine.
+
+    With `first_day`, what groups and wines had before it becomes one step on the day before: questions from `first_day`
+    on get the same counts, at less room. Everyone's own steps, at most one a day, are all kept.
+    """
+    order = np.lexsort((members, events["moment"]))
+    events, members = events[order], members[order]
+    days = day_of(events["moment"]).astype(np.int64)
+    records = no_wines(len(events))
+    known = events["row"] >= 0
+    records[known] = wines[events["row"][known]]
+    liked, strengths = events["liked"].astype(np.float64), events["strength"].astype(np.float64)
+    means = np.column_stack([_trailing(days, liked, PRIOR_LIKE), _trailing(days, strengths, PRIOR_STRENGTH)])
+    above = np.column_stack([liked, strengths]) - means
+    plain = np.column_stack([np.ones(len(events)), liked, strengths <= POOR, strengths >= GREAT])
+    keys = group_keys(records, events["vintage"])
+    everyone = np.full(len(events), EVERYONE)
+    rough = RunningCounts.of_values(
+        np.concatenate([everyone, *keys.T]),
+        np.tile(days, keys.shape[1] + 1),
+        np.concatenate([np.column_stack([plain, above[:, 0], strengths]), *([np.column_stack([plain, above])] * keys.shape[1])]),
+    )
+    expected = expect(rough, records, events["vintage"], days)
+    surprise = above - np.column_stack([expected.likes["wine_vintage"], expected.strengths["wine_vintage"]])
+    leniency = _leniency(members, surprise)
+    fair = above - leniency
+    unexplained = (surprise - leniency)[:, 0]
+    group_days = days if first_day is None else np.maximum(days, first_day - 1)
+    return RunningCounts.of_values(
+        np.concatenate([everyone, *keys.T]),
+        np.concatenate([days, np.tile(group_days, keys.shape[1])]),
+        np.concatenate([np.column_stack([plain, unexplained, strengths]), *([np.column_stack([plain, fair])] * keys.shape[1])]),
+    )
+
+
+def _trailing(days: npt.NDArray[np.int64], values: Float64s, prior: float) -> Float64s:
+    """Everyone's mean of `values` over the year before each event's day (days ascending), shrunk to the long run."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    now, year_ago = np.searchsorted(days, days), np.searchsorted(days, days - YEAR_DAYS)
+    year_rated, rated = (now - year_ago).astype(np.float64), now.astype(np.float64)
+    return shrink_to_long_run(total[now] - total[year_ago], year_rated, total[now], rated, prior)
+
+
+def _leniency(members: npt.NDArray[np.int32], surprise: Float64s) -> Float64s:
+    """Each rater's mean surprise over their earlier ratings (rows in order of time), shrunk to 0; (rows, 2)."""
+    order = np.argsort(members, kind="stable")
+    sorted_members, values = members[order], surprise[order]
+    total = np.cumsum(values, axis=0) - values
+    first = np.searchsorted(sorted_members, sorted_members)
+    earlier = np.arange(len(order)) - first
+    leniency = np.empty_like(surprise)
+    leniency[order] = (total - total[first]) / (earlier + LENIENCY_BELIEF)[:, None]
+    return leniency
