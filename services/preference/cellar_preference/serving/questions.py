@@ -118,7 +118,7 @@ def _given_history(
     ]
     if wrong:
         raise Problem(
-            "out-of-range", f"Ratings on scale {scale.name} go from {scale.lowest:g} to {scale.highest:g}; name another scale or mend them.",
+            "out-of-range", f"Ratings on scale {scale.name} go from {scale.lowest:g} to {scale.highest:g}; mend them or name their scale.",
             tuple(wrong[:20]),
         )  # fmt: skip
     moments = np.array([moment - UNDATED_AGE if row.rated_at is None else moment_of(row.rated_at) for row in rows], dtype=np.int64)

@@ -11,7 +11,7 @@ import typer
 from cellar_shared.display import Reporter
 
 Data = Annotated[Path, typer.Option("--data", help="The data folder.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Processor threads to use.")]
+Threads = Annotated[int, typer.Option("--threads", min=0, help="Processor threads to use; 0 takes all.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 
 
@@ -22,7 +22,7 @@ def train(
     networks: Annotated[int, typer.Option("--networks", min=1, help="Networks whose logits are averaged.")] = 2,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 5,
     seed: Annotated[int, typer.Option("--seed")] = 20,
-    threads: Threads = os.cpu_count() or 1,
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Learn a preference model from rated wines and write it as a bundle."""
@@ -34,7 +34,7 @@ def train(
     reporter = Reporter(as_json)
     recipe = Recipe(networks=networks, epochs=epochs, seed=seed)
     with reporter.advancing("training", learn.steps_of(recipe) + 3) as step:
-        manifest = work.train(data, out, hold_out_days=days_of(hold_out), recipe=recipe, threads=threads, step=step)
+        manifest = work.train(data, out, hold_out_days=days_of(hold_out), recipe=recipe, threads=threads or os.cpu_count() or 1, step=step)
     reporter.result(
         {"bundle": str(out), "version": manifest.version, "trained_through": manifest.trained_through, "metrics": manifest.metrics},
         f"{out}: preference {manifest.version}, learnt from {manifest.facts['rows']:,} ratings through {manifest.trained_through}",
@@ -50,7 +50,7 @@ def evaluate(
     networks: Annotated[int, typer.Option("--networks", min=1)] = 2,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 5,
     seed: Annotated[int, typer.Option("--seed")] = 20,
-    threads: Threads = os.cpu_count() or 1,
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Judge the recipe on splits of the data's own past, beside simple baselines; or one bundle on rows it never saw."""
@@ -63,7 +63,7 @@ def evaluate(
     if bundle is not None:
         evaluation = evaluate_bundle(data, bundle, seed=seed, say=reporter.say)
     else:
-        evaluation = evaluate_recipe(data, recipe, only=tuple(split or ()), baselines=baselines, threads=threads, reporter=reporter)
+        evaluation = evaluate_recipe(data, recipe, only=tuple(split or ()), baselines=baselines, threads=threads or os.cpu_count() or 1, reporter=reporter)
     write(evaluation, out)
     reporter.result(
         {"out": str(out), "splits": [verdict.name for verdict in evaluation.splits]},

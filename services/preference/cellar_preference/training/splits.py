@@ -100,7 +100,7 @@ def _cold_members(first: int, name: str, title: str) -> Callable[[RatingLog, Mas
         test = dated & cold & (moments >= cut) & (place >= first)
         known = dated & ~cold
         return Split(name, title, cut, known, dated, known & (moments < cut), test, HistoryRule(first), "member",
-                     f"{COLD_MEMBER_SHARE:.0%} of members, never learnt from or counted; their ratings of the last {COLD_MONTHS} months")  # fmt: skip
+                     f"{COLD_MEMBER_SHARE:.0%} of members, never learnt from or counted; the last {COLD_MONTHS} months")  # fmt: skip
 
     return make
 
@@ -125,7 +125,7 @@ def _frozen(months: int) -> Callable[[RatingLog, Mask, int], Split]:
         cut = begin - _months(months)
         train = dated & (moments < cut)
         return Split(f"frozen_{months}", f"A model frozen {months} months", cut, dated, dated, train, dated & (moments >= begin),
-                     HistoryRule(), "member", f"the last {FROZEN_TEST_MONTHS} months, parameters {months} months older than they begin")  # fmt: skip
+                     HistoryRule(), "member", f"the last {FROZEN_TEST_MONTHS} months; parameters {months} months older")  # fmt: skip
 
     return make
 

@@ -71,8 +71,8 @@ FAMILIES = {
 }  # fmt: skip
 
 HELD_OUT_FAMILIES = frozenset({"stepwise", "eccentric"})
-"""Families that development, tuning and choosing between recipes never look at; only a final check does. The other
-families are for development."""
+"""Families that development, tuning and choosing between recipes never look at; only a final check of a model does. The
+other families are for development. The generator's own tests look at all: they judge the world, not a model."""
 
 
 def family_named(name: str) -> Family:
