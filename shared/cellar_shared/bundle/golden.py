@@ -20,7 +20,7 @@ REPLAY_TOLERANCE: Final = 1e-5
 
 _HISTORY = ("offsets", "wines", "moments", "vintages", "liked", "strengths")
 _QUESTION = ("as_of", "features_as_of", "member", "wines", "vintages")
-_COUNTS = ("keys", "steps", "totals")
+_COUNTS = ("keys", "steps", "totals", "days", "everyone")
 
 Answer = Callable[[Questions, RunningCounts], npt.NDArray[np.float64]]
 

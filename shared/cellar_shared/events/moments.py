@@ -43,9 +43,9 @@ def iso_of(moment: int) -> str:
     return datetime_of(moment).isoformat().replace("+00:00", "Z")
 
 
-def day_of(moments: Moments) -> npt.NDArray[np.int32]:
+def day_of(moments: Moments) -> npt.NDArray[np.int64]:
     """Whole days since 1970 UTC; the day's own midnight begins it."""
-    return np.floor_divide(moments, MICROSECONDS_PER_DAY).astype(np.int32)
+    return np.floor_divide(moments, MICROSECONDS_PER_DAY)
 
 
 def midnight_before(moments: Moments) -> Moments:

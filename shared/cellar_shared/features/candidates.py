@@ -50,13 +50,13 @@ Definition = Callable[[Candidates], Float64s]
 
 def _level(level: str) -> dict[str, Definition]:
     return {
-        f"{level}_likes": lambda asked: asked.expected.likes[level],
-        f"{level}_strengths": lambda asked: asked.expected.strengths[level],
+        f"{level}_likes": lambda asked: asked.expected.above(level)[:, 0],
+        f"{level}_strengths": lambda asked: asked.expected.above(level)[:, 1],
     }
 
 
 def _ratings(level: str) -> dict[str, Definition]:
-    return {f"{level}_ratings": lambda asked: np.log1p(asked.expected.ratings[level])}
+    return {f"{level}_ratings": lambda asked: np.log1p(asked.expected.ratings[LEVELS.index(level)])}
 
 
 # Name to what it is for (pairs,); likes and strengths are above everyone's trailing means, ratings as log(1 + n).
@@ -70,7 +70,7 @@ WINE_FEATURES: Final[dict[str, Definition]] = {
     **{name: definition for level in LEVELS for name, definition in _ratings(level).items()},
     "wine_poor": lambda asked: asked.expected.poor,
     "wine_great": lambda asked: asked.expected.great,
-    "is_rated": lambda asked: (asked.expected.ratings["wine"] > 0).astype(np.float64),
+    "is_rated": lambda asked: (asked.expected.ratings[LEVELS.index("wine")] > 0).astype(np.float64),
     "age": lambda asked: np.log1p(ages_years(asked.vintages, asked.as_of)[0]),
     "is_ageless": lambda asked: ages_years(asked.vintages, asked.as_of)[1],
     "abv": lambda asked: np.nan_to_num((asked.wines["abv"] - TYPICAL_ABV) / SPREAD_ABV),

@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from cellar_shared.events.moments import day_of
 from cellar_shared.features.counts import (
-    EVERYONE,
-    GREAT,
-    POOR,
-    PRIOR_LIKE,
-    PRIOR_STRENGTH,
+    GREAT_FROM,
+    LIKE_PRIOR,
+    POOR_AT_MOST,
+    STRENGTH_PRIOR,
     YEAR_DAYS,
     RunningCounts,
     group_keys,
@@ -41,32 +40,27 @@ def count_ratings(wines: Wines, events: Events, members: npt.NDArray[np.int32], 
     """
     order = np.lexsort((members, events["moment"]))
     events, members = events[order], members[order]
-    days = day_of(events["moment"]).astype(np.int64)
+    days = day_of(events["moment"])
     records = no_wines(len(events))
     known = events["row"] >= 0
     records[known] = wines[events["row"][known]]
     liked, strengths = events["liked"].astype(np.float64), events["strength"].astype(np.float64)
-    means = np.column_stack([_trailing(days, liked, PRIOR_LIKE), _trailing(days, strengths, PRIOR_STRENGTH)])
+    means = np.column_stack([_trailing(days, liked, LIKE_PRIOR), _trailing(days, strengths, STRENGTH_PRIOR)])
     above = np.column_stack([liked, strengths]) - means
-    plain = np.column_stack([np.ones(len(events)), liked, strengths <= POOR, strengths >= GREAT])
+    plain = np.column_stack([np.ones(len(events)), liked, strengths <= POOR_AT_MOST, strengths >= GREAT_FROM])
     keys = group_keys(records, events["vintage"])
-    everyone = np.full(len(events), EVERYONE)
-    rough = RunningCounts.of_values(
-        np.concatenate([everyone, *keys.T]),
-        np.tile(days, keys.shape[1] + 1),
-        np.concatenate([np.column_stack([plain, above[:, 0], strengths]), *([np.column_stack([plain, above])] * keys.shape[1])]),
-    )
+
+    def counted(group_days: npt.NDArray[np.int64], above_of_group: Float64s, unexplained: Float64s) -> RunningCounts:
+        groups = keys.shape[1]
+        values = np.tile(np.column_stack([plain, above_of_group]), (groups, 1))
+        everyone = np.column_stack([plain, unexplained, strengths])
+        return RunningCounts.of_values(keys.T.ravel(), np.tile(group_days, groups), values, days, everyone)
+
+    rough = counted(days, above, above[:, 0])
     expected = expect(rough, records, events["vintage"], days)
-    surprise = above - np.column_stack([expected.likes["wine_vintage"], expected.strengths["wine_vintage"]])
+    surprise = above - expected.above("wine_vintage")
     leniency = _leniency(members, surprise)
-    fair = above - leniency
-    unexplained = (surprise - leniency)[:, 0]
-    group_days = days if first_day is None else np.maximum(days, first_day - 1)
-    return RunningCounts.of_values(
-        np.concatenate([everyone, *keys.T]),
-        np.concatenate([days, np.tile(group_days, keys.shape[1])]),
-        np.concatenate([np.column_stack([plain, unexplained, strengths]), *([np.column_stack([plain, fair])] * keys.shape[1])]),
-    )
+    return counted(days if first_day is None else np.maximum(days, first_day - 1), above - leniency, (surprise - leniency)[:, 0])
 
 
 def _trailing(days: npt.NDArray[np.int64], values: Float64s, prior: float) -> Float64s:

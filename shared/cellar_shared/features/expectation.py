@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.features.counts import GROUPS, YEAR_DAYS, Days, Everyone, RunningCounts, Tally, group_keys
+from cellar_shared.features.counts import ABOVE, GREAT, GROUPS, POOR, RATED, YEAR_DAYS, Everyone, RunningCounts, group_keys
 from cellar_shared.features.wines import Wines
 
 # Belief in the wider level, in ratings; chosen on development splits of X-Wines, flat within a factor of two.
@@ -27,33 +27,47 @@ REGION_SHARE: Final = 0.6  # of what is expected of a producer before its rating
 Float64s = npt.NDArray[np.float64]
 LEVELS: Final = ("country_type", "region_type", "grape_type", "producer", "wine", "wine_year", "wine_vintage")
 
+_WINE: Final = GROUPS.index("wine")
+_LOOK_BACK_DAYS: Final = np.array([0] * len(GROUPS) + [YEAR_DAYS])
+_BELIEFS: Final = np.array([BELIEF[group] for group in GROUPS[:_WINE]])
+_NARROW_BELIEFS: Final = np.array([YEAR_BELIEF, VINTAGE_BELIEF])[:, None, None]
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """Per wine asked: what everyone's trailing means and the wine's groups let expect.
 
-    `likes`, `strengths`: level to (wines,) how far above everyone's trailing means the level lies. `ratings`: level to
-    (wines,) how many ratings it stands on (the wine's own left out of groups). `poor`, `great` (wines,): how far the wine's
-    shares of the scale's ends lie above everyone's.
+    `levels` (LEVELS, wines, 2) float64: how far likes and strengths at a level lie above everyone's trailing means.
+    `ratings` (LEVELS, wines): how many ratings each stands on (the wine's own left out of groups). `poor`, `great` (wines,):
+    how far the wine's shares of the scale's ends lie above everyone's.
     """
 
     everyone: Everyone
-    likes: dict[str, Float64s]
-    strengths: dict[str, Float64s]
-    ratings: dict[str, Float64s]
+    levels: Float64s
+    ratings: Float64s
     poor: Float64s
     great: Float64s
 
+    def above(self, level: str) -> Float64s:
+        """How far likes and strengths at `level` lie above everyone's; (wines, 2)."""
+        return self.levels[LEVELS.index(level)]  # type: ignore[no-any-return]
+
     def like_chance(self, level: str) -> Float64s:
         """The chance of a like at `level`; (wines,) within .02 and .98."""
-        return np.clip(self.everyone.like_rate + self.likes[level], 0.02, 0.98)
+        chance: Float64s = np.clip(self.everyone.like_rate + self.above(level)[:, 0], 0.02, 0.98)
+        return chance
+
+    def strength(self, level: str) -> Float64s:
+        """The strength to expect at `level`; (wines,)."""
+        strength: Float64s = self.everyone.mean_strength + self.above(level)[:, 1]
+        return strength
 
 
 def expect(
     counts: RunningCounts,
     wines: Wines,
     vintages: npt.NDArray[np.int16],
-    days: Days,
+    days: npt.NDArray[np.int64],
     is_hidden: npt.NDArray[np.bool_] | None = None,
 ) -> Expectation:
     """What to expect of `wines` (n,) of `vintages` (n,) before 00:00 UTC of `days` (n,).
@@ -61,41 +75,29 @@ def expect(
     Where `is_hidden` (n,), as if nobody had ever rated the wine: how training shows a model wines that are new.
     """
     keys = group_keys(wines, vintages)
-    tally = counts.before(keys, days[:, None])
-    wine = tally.column(GROUPS.index("wine"))
-    year = wine - counts.before(keys[:, GROUPS.index("wine")], days - YEAR_DAYS)
-    tallies = {group: tally.column(GROUPS.index(group)) - wine for group in BELIEF}
-    own = {"wine": wine, "wine_year": year, "wine_vintage": tally.column(GROUPS.index("wine_vintage"))}
+    # The wine's own key once more, a year earlier, in the same look-up.
+    keys = np.concatenate([keys, keys[:, _WINE, None]], axis=1)
+    tally = counts.before(keys, days[:, None] - _LOOK_BACK_DAYS)
+    wine = tally[:, _WINE]
+    groups = tally[:, :_WINE] - wine[:, None]
+    own = np.stack([wine, wine - tally[:, -1], tally[:, _WINE + 1]])
     if is_hidden is not None:
-        own = {level: level_tally * ~is_hidden for level, level_tally in own.items()}
-    tallies |= own
-    everyone = counts.everyone(days)
-    return Expectation(
-        everyone,
-        _chain(tallies, "likes_above"),
-        _chain(tallies, "strength_above"),
-        {level: level_tally.rated for level, level_tally in tallies.items()},
-        _share(own["wine"].poor, own["wine"].rated, everyone.poor_rate),
-        _share(own["wine"].great, own["wine"].rated, everyone.great_rate),
-    )
+        own = own * ~is_hidden[:, None]
+    everyone = counts.everyone_before(days)
+    tails = own[0, :, [POOR, GREAT]] + END_BELIEF * (usual := np.stack([everyone.poor_rate, everyone.great_rate]))
+    poor, great = tails / (own[0, :, RATED] + END_BELIEF) - usual
+    ratings = np.concatenate([groups[:, 1:, RATED].T, own[..., RATED]])
+    return Expectation(everyone, _chain(groups, own), ratings, poor, great)
 
 
-def _share(count: Float64s, rated: Float64s, usual: Float64s) -> Float64s:
-    """How far a share lies above the usual one, drawn to it by END_BELIEF ratings."""
-    share: Float64s = (count + END_BELIEF * usual) / (rated + END_BELIEF) - usual
-    return share
-
-
-def _chain(tallies: dict[str, Tally], total: str) -> dict[str, Float64s]:
-    def shrunk(level: str, wider: Float64s | float, belief: float) -> Float64s:
-        tally = tallies[level]
-        return (getattr(tally, total) + belief * wider) / (tally.rated + belief)  # type: ignore[no-any-return]
-
-    kind = shrunk("type", 0.0, BELIEF["type"])
-    made = {level: shrunk(level, kind, BELIEF[level]) for level in ("country_type", "region_type", "grape_type")}
-    about = REGION_SHARE * made["region_type"] + (1 - REGION_SHARE) * made["grape_type"]
-    made["producer"] = shrunk("producer", about, BELIEF["producer"])
-    made["wine"] = shrunk("wine", made["producer"], WINE_BELIEF)
-    made["wine_year"] = shrunk("wine_year", made["wine"], YEAR_BELIEF)
-    made["wine_vintage"] = shrunk("wine_vintage", made["wine"], VINTAGE_BELIEF)
-    return made
+def _chain(groups: Float64s, own: Float64s) -> Float64s:
+    """LEVELS out of what the wider groups and the wine itself gathered."""
+    belief = _BELIEFS[:, None]
+    sums, rated = groups[..., ABOVE], groups[..., RATED, None]
+    kind = sums[:, 0] / (rated[:, 0] + BELIEF["type"])
+    places = (sums[:, 1:4] + belief[1:4] * kind[:, None]) / (rated[:, 1:4] + belief[1:4])
+    about = REGION_SHARE * places[:, 1] + (1 - REGION_SHARE) * places[:, 2]
+    producer = (sums[:, 4] + BELIEF["producer"] * about) / (rated[:, 4] + BELIEF["producer"])
+    wine = (own[0, :, ABOVE] + WINE_BELIEF * producer) / (own[0, :, RATED, None] + WINE_BELIEF)
+    narrower = (own[1:, :, ABOVE] + _NARROW_BELIEFS * wine) / (own[1:, :, RATED, None] + _NARROW_BELIEFS)
+    return np.concatenate([np.moveaxis(places, 1, 0), producer[None], wine[None], narrower])

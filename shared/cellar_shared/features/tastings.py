@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, Moments
 from cellar_shared.features.candidates import ages_years
-from cellar_shared.features.counts import GREAT, POOR
-from cellar_shared.features.expectation import Expectation
+from cellar_shared.features.counts import GREAT_FROM, POOR_AT_MOST
+from cellar_shared.features.expectation import LEVELS, Expectation
 from cellar_shared.features.histories import Histories
 
 Float64s = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ class Tastings:
 
     def expected_strength(self) -> Float64s:
         """The strength that everyone let expect."""
-        return self.expected.everyone.mean_strength + self.expected.strengths["wine_vintage"]
+        return self.expected.strength("wine_vintage")
 
 
 def _surprise(rows: Tastings) -> Float64s:
@@ -49,13 +49,13 @@ ITEM_FEATURES: Final[dict[str, Callable[[Tastings], Float64s]]] = {
     "strength_above": lambda rows: rows.histories.strengths - rows.expected_strength(),
     "liked": lambda rows: rows.histories.liked.astype(np.float64),
     "strength": lambda rows: rows.histories.strengths.astype(np.float64),
-    "is_poor": lambda rows: (rows.histories.strengths <= POOR).astype(np.float64),
-    "is_great": lambda rows: (rows.histories.strengths >= GREAT).astype(np.float64),
+    "is_poor": lambda rows: (rows.histories.strengths <= POOR_AT_MOST).astype(np.float64),
+    "is_great": lambda rows: (rows.histories.strengths >= GREAT_FROM).astype(np.float64),
     "is_best": lambda rows: (rows.histories.strengths >= BEST).astype(np.float64),
     "expected_like": lambda rows: rows.expected.like_chance("wine_vintage"),
     "expected_strength": Tastings.expected_strength,
     "surprise": _surprise,
-    "wine_ratings": lambda rows: np.log1p(rows.expected.ratings["wine"]),
+    "wine_ratings": lambda rows: np.log1p(rows.expected.ratings[LEVELS.index("wine")]),
     "age": lambda rows: np.log1p(ages_years(rows.histories.vintages, rows.histories.moments)[0]),
     "is_ageless": lambda rows: ages_years(rows.histories.vintages, rows.histories.moments)[1],
 }

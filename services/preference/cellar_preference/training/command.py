@@ -63,7 +63,9 @@ def evaluate(
     if bundle is not None:
         evaluation = evaluate_bundle(data, bundle, seed=seed, say=reporter.say)
     else:
-        evaluation = evaluate_recipe(data, recipe, only=tuple(split or ()), baselines=baselines, threads=threads or os.cpu_count() or 1, reporter=reporter)
+        evaluation = evaluate_recipe(
+            data, recipe, only=tuple(split or ()), baselines=baselines, threads=threads or os.cpu_count() or 1, reporter=reporter
+        )
     write(evaluation, out)
     reporter.result(
         {"out": str(out), "splits": [verdict.name for verdict in evaluation.splits]},
