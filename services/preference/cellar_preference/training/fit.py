@@ -23,7 +23,7 @@ class Recipe:
     """Everything that decides a training run; equal recipe, data and seed give equal networks on one machine."""
 
     shape: Shape = field(default_factory=Shape)
-    networks: int = 2
+    networks: int = 1
     epochs: int = 5
     batch: int = 1024
     learning_rate: float = 3e-3
