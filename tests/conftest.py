@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -24,6 +26,17 @@ def real_data() -> Path:
     if not (folder / "xwines" / "ratings.csv").is_file():
         pytest.skip(f"no published data in {folder}: set CELLAR_TEST_DATA to the folder that holds xwines/ratings.csv")
     return folder
+
+
+@pytest.fixture(scope="session")
+def worlds() -> ModuleType:
+    """Strategies for small worlds (shared/features/worlds.py), for laws to draw from."""
+    spec = importlib.util.spec_from_file_location("worlds", Path(__file__).parent / "shared" / "features" / "worlds.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["worlds"] = module  # dataclasses look annotations up there
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -55,9 +55,10 @@ class GoldenCases:
     def replay(self, answer: Answer) -> float:
         """Ask every question again; the largest difference found. Incompatible when it is past REPLAY_TOLERANCE."""
         given = answer(self.questions, self.counts)
-        difference = float(np.abs(given - self.probabilities).max(initial=0.0))
-        if not difference <= REPLAY_TOLERANCE:
-            worst = int(np.nanargmax(np.abs(given - self.probabilities))) if np.isfinite(difference) else 0
+        differences = np.nan_to_num(np.abs(given - self.probabilities), nan=np.inf)
+        difference = float(differences.max(initial=0.0))
+        if difference > REPLAY_TOLERANCE:
+            worst = int(differences.argmax())
             raise Incompatible(
                 f"golden case {worst} answers {given[worst]:.6f}, training had {self.probabilities[worst]:.6f} "
                 f"(tolerance {REPLAY_TOLERANCE:g}); the code or the runtime differs from the bundle's: train again or go back"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 Float64s = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+
+SUREST: Final = 30.0  # logit past which nothing is told apart: near 37 a double cannot tell a chance from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,14 @@ class Calibrator:
             self.ratings_from, ratings, side="right"
         ) - 1
 
-    def apply(self, logits: Float64s, tastings: Counts, ratings: Counts) -> Float64s:
-        """Probabilities (pairs,) float64 for logits and evidence counts (pairs,)."""
+    def apply(self, logits: Float64s, tastings: Counts, ratings: Counts, trailing: Float64s | None = None) -> Float64s:
+        """Probabilities (pairs,) float64, above 0 and below 1, for logits and evidence counts (pairs,).
+
+        `trailing` (pairs,) offsets are added on the logit scale where given.
+        """
         cell = self.cells(tastings, ratings)
-        exponent = -(self.slopes[cell] * logits + self.offsets[cell])
-        return np.asarray(1.0 / (1.0 + np.exp(np.clip(exponent, -700.0, 700.0))))
+        exponent = -(self.slopes[cell] * logits + self.offsets[cell] + (0.0 if trailing is None else trailing))
+        return np.asarray(1.0 / (1.0 + np.exp(np.clip(exponent, -SUREST, SUREST))))
 
     def to_json(self) -> dict[str, Any]:
         """The calibrator as plain lists."""

@@ -28,16 +28,15 @@ from cellar_shared.features.histories import Events
 from cellar_shared.features.wines import Wines, no_wines
 
 LENIENCY_BELIEF: Final = 3.0  # ratings' worth of belief in the average member
+# What is added up is rounded to multiples of this (likes, units of strength). Their sums are exact in any order, so no
+# count depends, not even in its last bit, on events that it does not count.
+FINEST: Final = 2.0**-20
 
 Float64s = npt.NDArray[np.float64]
 
 
-def count_ratings(wines: Wines, events: Events, members: npt.NDArray[np.int32], first_day: int | None = None) -> RunningCounts:
-    """Running counts of dated `events` (EVENT) given by `members` (events,); rows index `wines`, -1 is an unknown wine.
-
-    With `first_day`, what groups and wines had before it becomes one step on the day before: questions from `first_day`
-    on get the same counts, at less room. Everyone's own steps, at most one a day, are all kept.
-    """
+def count_ratings(wines: Wines, events: Events, members: npt.NDArray[np.int32]) -> RunningCounts:
+    """Running counts of dated `events` (EVENT) given by `members` (events,); rows index `wines`, -1 is an unknown wine."""
     order = np.lexsort((members, events["moment"]))
     events, members = events[order], members[order]
     days = day_of(events["moment"])
@@ -50,17 +49,21 @@ def count_ratings(wines: Wines, events: Events, members: npt.NDArray[np.int32], 
     plain = np.column_stack([np.ones(len(events)), liked, strengths <= POOR_AT_MOST, strengths >= GREAT_FROM])
     keys = group_keys(records, events["vintage"])
 
-    def counted(group_days: npt.NDArray[np.int64], above_of_group: Float64s, unexplained: Float64s) -> RunningCounts:
+    def counted(above_of_group: Float64s, unexplained: Float64s) -> RunningCounts:
         groups = keys.shape[1]
-        values = np.tile(np.column_stack([plain, above_of_group]), (groups, 1))
-        everyone = np.column_stack([plain, unexplained, strengths])
-        return RunningCounts.of_values(keys.T.ravel(), np.tile(group_days, groups), values, days, everyone)
+        values = np.tile(np.column_stack([plain, _in_steps(above_of_group)]), (groups, 1))
+        everyone = np.column_stack([plain, _in_steps(unexplained), _in_steps(strengths)])
+        return RunningCounts.of_values(keys.T.ravel(), np.tile(days, groups), values, days, everyone)
 
-    rough = counted(days, above, above[:, 0])
+    rough = counted(above, above[:, 0])
     expected = expect(rough, records, events["vintage"], days)
-    surprise = above - expected.above("wine_vintage")
+    surprise = _in_steps(above - expected.above("wine_vintage"))
     leniency = _leniency(members, surprise)
-    return counted(days if first_day is None else np.maximum(days, first_day - 1), above - leniency, (surprise - leniency)[:, 0])
+    return counted(above - leniency, (surprise - leniency)[:, 0])
+
+
+def _in_steps(values: Float64s) -> Float64s:
+    return np.rint(values / FINEST) * FINEST
 
 
 def _trailing(days: npt.NDArray[np.int64], values: Float64s, prior: float) -> Float64s:

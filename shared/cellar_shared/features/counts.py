@@ -95,7 +95,7 @@ class RunningCounts:
     def of_values(cls, keys: Int64s, days: Int64s, values: Float64s, everyone_days: Int64s, everyone_values: Float64s) -> RunningCounts:
         """Count `values` (rows, TOTALS) under `keys` (rows,) on `days` (rows,), and everyone's; UNKNOWN keys are left out."""
         named = keys != UNKNOWN
-        key, day, value = keys[named], days[named], values[named]
+        key, day, value = keys[named], np.maximum(days[named], 0), values[named]  # a step holds no day before 1970
         order = np.lexsort((day, key))
         key, day, value = key[order], day[order], value[order]
         new_key = np.ones(len(key), dtype=bool)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_shared.features.counts import ABOVE, GREAT, GROUPS, POOR, RATED, YEAR_DAYS, Everyone, RunningCounts, group_keys
+from cellar_shared.features.identity import UNKNOWN
 from cellar_shared.features.wines import Wines
 
 # Belief in the wider level, in ratings; chosen on development splits of X-Wines, flat within a factor of two.
@@ -79,7 +80,8 @@ def expect(
     keys = np.concatenate([keys, keys[:, _WINE, None]], axis=1)
     tally = counts.before(keys, days[:, None] - _LOOK_BACK_DAYS)
     wine = tally[:, _WINE]
-    groups = tally[:, :_WINE] - wine[:, None]
+    # A group that the wine is not known to belong to has not counted the wine's own ratings either.
+    groups = np.where(keys[:, :_WINE, None] == UNKNOWN, 0.0, tally[:, :_WINE] - wine[:, None])
     own = np.stack([wine, wine - tally[:, -1], tally[:, _WINE + 1]])
     if is_hidden is not None:
         own = own * ~is_hidden[:, None]

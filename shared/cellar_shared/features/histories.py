@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,18 @@ class Histories:
     liked: npt.NDArray[np.bool_]
     strengths: npt.NDArray[np.float32]
 
+    @classmethod
+    def of_events(cls, offsets: npt.NDArray[np.int64], events: Events, wines: Wines) -> Self:
+        """Histories out of stored `events` (EVENT), whose rows index the catalogue's `wines`."""
+        return cls(
+            offsets,
+            wines_of(wines, events["row"]),
+            events["moment"],
+            events["vintage"],
+            events["liked"].astype(bool),
+            events["strength"],
+        )
+
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """Ratings per member; (members,) int64."""
@@ -62,20 +74,15 @@ class Questions:
     features_as_of: Moments
 
 
+def wines_of(wines: Wines, rows: npt.NDArray[np.int32]) -> Wines:
+    """WINE records for catalogue rows; a row of -1 is a wine of which nothing is known."""
+    records = no_wines(len(rows))
+    records[rows >= 0] = wines[rows[rows >= 0]]
+    return records
+
+
 def history_of(events: Events, wines: Wines, as_of: int, limit: int) -> tuple[Histories, bool]:
     """The latest `limit` of one member's `events` (EVENT, oldest first) before `as_of`, and whether any were cut off."""
     end = int(np.searchsorted(events["moment"], as_of))
     start = max(0, end - limit)
-    kept = events[start:end]
-    rows = kept["row"]
-    records = no_wines(len(rows))
-    records[rows >= 0] = wines[rows[rows >= 0]]
-    histories = Histories(
-        np.array([0, len(kept)], dtype=np.int64),
-        records,
-        kept["moment"],
-        kept["vintage"],
-        kept["liked"].astype(bool),
-        kept["strength"],
-    )
-    return histories, start > 0
+    return Histories.of_events(np.array([0, end - start], dtype=np.int64), events[start:end], wines), start > 0

@@ -23,7 +23,8 @@ def identity(kind: str, text: str | None) -> int:
     if not text:
         return UNKNOWN
     if kind != "wine":
-        text = unicodedata.normalize("NFC", text.strip()).casefold()
+        # Caseless matching of canonical equivalents (Unicode 15, D145): folding takes letters apart and is taken apart itself.
+        text = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text.strip()).casefold())
         if not text:
             return UNKNOWN
     digest = blake2b(f"{kind}\0{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()

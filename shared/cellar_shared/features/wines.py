@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.features.identity import identity
+from cellar_shared.features.identity import UNKNOWN, identity
 
 GRAPES_KEPT: Final = 4
 PAIRINGS_KEPT: Final = 8
@@ -79,5 +79,7 @@ def wine_record(wine_id: str | None, facts: WineFacts) -> tuple[object, ...]:
 
 
 def _first(kind: str, names: Sequence[str] | None, kept: int) -> tuple[int, ...]:
-    known = [identity(kind, name) for name in (names or ())[:kept]]
-    return (*known, *([0] * (kept - len(known))))
+    known = dict.fromkeys(identity(kind, name) for name in names or ())  # each name once: sets are compared by them
+    known.pop(UNKNOWN, None)
+    first = tuple(known)[:kept]
+    return (*first, *([UNKNOWN] * (kept - len(first))))

@@ -55,7 +55,7 @@ class WineIndex:
         order = np.argsort(wines["wine"], kind="stable")
         identities = wines["wine"][order]
         if len(identities) and (identities[1:] == identities[:-1]).any():
-            raise BadInput("two wines of the catalogue share an id; `cellar data check` names them")
+            raise BadInput("two wines of the catalogue share an identity; give one of them another wine_id")
         return cls(identities, order.astype(np.int32))
 
     def rows_of(self, identities: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -152,5 +152,7 @@ def file_digest(path: Path) -> str:
 
 
 def point_current(store: Path, generation_id: str) -> None:
-    """Make `generation_id` the one that readers open from now on."""
+    """Make `generation_id` the one that readers open from now on; writes nothing where it is already."""
+    if (store / CURRENT).is_file() and current_id(store) == generation_id:
+        return
     write_durably(store / CURRENT, f"{generation_id}\n".encode())

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from cellar_shared.durable import swap_folder, write_durably
+from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.counting import count_ratings
@@ -28,6 +29,7 @@ from cellar_shared.store.generation import (
     file_digest,
     point_current,
     read_manifest,
+    verify_files,
 )
 from cellar_shared.store.members import write_members
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
@@ -44,10 +46,10 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
     fingerprint = feature_fingerprint()
     identity = hashlib.sha256(f"{FORMAT} {folder.digest()} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
     place = store / "generations" / identity
-    if (place / MANIFEST).is_file():
+    if (standing := _standing(place)) is not None:
         say(f"generation {identity} stands already")
         point_current(store, identity)
-        return read_manifest(place)
+        return standing
     say("reading events")
     log = read_rating_log(folder)
     dated = log.events["moment"] != NEVER
@@ -60,7 +62,7 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=place.parent))
     try:
         say(f"counting {dated.sum():,} ratings")
-        _write_arrays(staging, log, earliest)
+        _write_arrays(staging, log)
         say(f"writing {len(log.member_ids):,} members")
         members = write_members(staging / "members", _members_of(log, events_through))
         manifest = GenerationManifest(
@@ -89,10 +91,20 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
     return manifest
 
 
-def _write_arrays(staging: Path, log: RatingLog, earliest: int) -> None:
+def _standing(place: Path) -> GenerationManifest | None:
+    """The manifest of the generation at `place`, None where there is none or one that must be written again."""
+    try:
+        manifest = read_manifest(place)
+        verify_files(place, manifest)
+    except CellarError:
+        return None
+    return manifest
+
+
+def _write_arrays(staging: Path, log: RatingLog) -> None:
     dated = log.events["moment"] != NEVER
-    events = log.events[dated]
-    counts = count_ratings(log.wines, events, log.members[dated], first_day=earliest // MICROSECONDS_PER_DAY)
+    # Every step is kept, whatever the horizon: a tasting of long ago is read against what was known on its own day.
+    counts = count_ratings(log.wines, log.events[dated], log.members[dated])
     for name in ("counts", "index"):
         (staging / name).mkdir()
     counts.write(staging / "counts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, Protocol
@@ -23,6 +23,9 @@ class MemberStore(Protocol):
     def events_of(self, member_id: str) -> Events | None:
         """The member's ratings (EVENT, oldest first), or None for a member who is not known."""
 
+    def each(self) -> Iterator[Events]:
+        """Every member's ratings, in no order that means anything."""
+
     def close(self) -> None:
         """Let go of files and connections; closing twice is once."""
 
@@ -35,6 +38,9 @@ class MemoryMembers:
 
     def events_of(self, member_id: str) -> Events | None:
         return self._members.get(member_id)
+
+    def each(self) -> Iterator[Events]:
+        yield from self._members.values()
 
     def close(self) -> None:
         self._members = {}
@@ -50,6 +56,11 @@ class LmdbMembers:
     def events_of(self, member_id: str) -> Events | None:
         value = self._reader.get(member_key(member_id))
         return None if value is None else np.frombuffer(value, dtype=EVENT)
+
+    def each(self) -> Iterator[Events]:
+        with self._environment.begin() as reader, reader.cursor() as cursor:
+            for value in cursor.iternext(keys=False, values=True):
+                yield np.frombuffer(value, dtype=EVENT)
 
     def close(self) -> None:
         self._environment.close()

@@ -44,8 +44,9 @@ class RatingLog:
 
 
 def read_rating_log(folder: DataFolder) -> RatingLog:
-    """Read wines and ratings of `folder`; BadInput when a table is missing or no rating can be used."""
+    """Read wines and ratings of `folder`; BadInput when a table is missing, a wine stands twice or no rating can be used."""
     wines = folder.scan("wines").collect()
+    _require_distinct(wines["wine_id"], folder)
     ratings = (
         folder.scan("ratings")
         .filter(~pl.col("defective"))
@@ -70,16 +71,20 @@ def read_rating_log(folder: DataFolder) -> RatingLog:
     events["vintage"] = ratings["vintage"].fill_null(UNKNOWN_VINTAGE).to_numpy()
     events["liked"] = ratings["like"].to_numpy()
     events["strength"] = ratings["strength"].to_numpy()
-    member_ids, members = np.unique(ratings["member_id"].to_numpy().astype(np.str_), return_inverse=True)
-    order = np.argsort(members, kind="stable")  # Polars sorts text by bytes, NumPy by code points: one order for both
     return RatingLog(
         wines["wine_id"].to_numpy().astype(np.str_),
         catalogue_records(wines),
-        member_ids,
-        members[order].astype(np.int32),
-        events[order],
-        event_hashes(ratings["event_id"].to_list())[order],
+        ratings["member_id"].unique(maintain_order=True).to_numpy().astype(np.str_),
+        ratings["member_id"].rle_id().cast(pl.Int32).to_numpy(),
+        events,
+        event_hashes(ratings["event_id"].to_list()),
     )
+
+
+def _require_distinct(wine_ids: pl.Series, folder: DataFolder) -> None:
+    twice = wine_ids.filter(wine_ids.is_duplicated())
+    if len(twice):
+        raise BadInput(f"{folder.path / 'wines'}: wine {twice[0]!r} stands there more than once; keep one row of it and import again")
 
 
 def catalogue_records(wines: pl.DataFrame) -> Wines:

@@ -89,12 +89,12 @@ class Predictor:
         """The network's inputs for `questions`."""
         return self.encoder.encode(questions, counts)
 
-    def predict_encoded(self, encoded: Encoded) -> Prediction:
-        """Answers for encoded questions."""
+    def predict_encoded(self, encoded: Encoded, trailing: npt.NDArray[np.float64] | None = None) -> Prediction:
+        """Answers for encoded questions, moved by `trailing` offsets (pairs,) if given."""
         logits = self.network.logits(encoded)
         tastings = encoded.mask.sum(axis=1).astype(np.int64)[encoded.member]
         ratings = wine_ratings_of(encoded.wine)
-        return Prediction(self.calibrator.apply(logits, tastings, ratings), logits, tastings, ratings)
+        return Prediction(self.calibrator.apply(logits, tastings, ratings, trailing), logits, tastings, ratings)
 
     def predict(self, questions: Questions, counts: RunningCounts) -> Prediction:
         """Answers for `questions`, wine features read from `counts`."""

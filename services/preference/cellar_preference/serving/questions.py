@@ -24,6 +24,8 @@ AHEAD_MOST_S: Final = 60
 # A tasting whose day the caller does not know is taken to be a year old: the middle of what histories hold (judgement).
 UNDATED_AGE: Final = 365 * MICROSECONDS_PER_DAY
 
+_NOTHING_KNOWN: Final = no_wines(1)[0].tobytes()
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -42,7 +44,7 @@ def moment_asked(as_of: datetime | None, received_at: datetime, generation: Gene
     now = moment_of(received_at)
     if as_of is None:
         return now
-    moment = moment_of(as_of)
+    moment = _moment_at(as_of, "/as_of")
     if moment > now + AHEAD_MOST_S * 1_000_000:
         raise Problem(
             "as-of-in-future",
@@ -79,10 +81,9 @@ def scale_asked(name: str | None, generation: Generation) -> Scale:
 
 def ask(request: PreferenceRequest, stored: npt.NDArray[np.void] | None, moment: int, generation: Generation, limit: int) -> Asked:
     """The request as questions about one member; `stored` are a stored member's events, None for an anonymous history."""
+    scale = scale_asked(request.scale, generation)
     if request.history is not None:
-        histories, ignored, is_truncated = _given_history(
-            request.history, scale_asked(request.scale, generation), moment, generation, limit
-        )
+        histories, ignored, is_truncated = _given_history(request.history, scale, moment, generation, limit)
     else:
         events = np.zeros(0, dtype=np.void) if stored is None else stored
         histories, is_truncated = history_of(events, generation.wines, moment, limit) if len(events) else (_no_history(), False)
@@ -98,6 +99,18 @@ def ask(request: PreferenceRequest, stored: npt.NDArray[np.void] | None, moment:
         np.array([features_as_of], dtype=np.int64),
     )
     return Asked(questions, bases, moment, features_as_of, ignored, is_truncated)
+
+
+def _moment_at(when: datetime, pointer: str) -> int:
+    """The moment of the time at `pointer`; Problem where it is none: year 1 east of UTC, year 9999 west of it."""
+    try:
+        return moment_of(when)
+    except OverflowError:
+        raise Problem(
+            "out-of-range",
+            f"At {pointer}: {when.isoformat()} lies outside the years 1 to 9999 in UTC; give another time.",
+            (FieldError(pointer, "out-of-range", "lies outside the years 1 to 9999 in UTC"),),
+        ) from None
 
 
 def vintage_number(vintage: Vintage) -> int:
@@ -121,7 +134,13 @@ def _given_history(
             "out-of-range", f"Ratings on scale {scale.name} go from {scale.lowest:g} to {scale.highest:g}; mend them or name their scale.",
             tuple(wrong[:20]),
         )  # fmt: skip
-    moments = np.array([moment - UNDATED_AGE if row.rated_at is None else moment_of(row.rated_at) for row in rows], dtype=np.int64)
+    moments = np.array(
+        [
+            moment - UNDATED_AGE if row.rated_at is None else _moment_at(row.rated_at, f"/history/{place}/rated_at")
+            for place, row in enumerate(rows)
+        ],
+        dtype=np.int64,
+    )
     order = np.argsort(moments, kind="stable")
     known = order[moments[order] < moment]
     kept = known[-limit:] if limit else known[:0]
@@ -159,9 +178,8 @@ def _wines_of(asked: Sequence[tuple[str, About | None]], generation: Generation)
     records[known] = generation.wines[rows[known]]
     bases: list[Basis] = ["catalogue"] * len(asked)
     for place in np.flatnonzero(~known).tolist():
-        _, about = asked[place]
-        records[place] = wine_record(None, _facts(about))
-        bases[place] = "about" if about is not None and about != About() else "prior"
+        records[place] = wine_record(None, _facts(asked[place][1]))
+        bases[place] = "prior" if records[place].tobytes() == _NOTHING_KNOWN else "about"
     return records, bases
 
 

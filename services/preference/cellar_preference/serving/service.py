@@ -18,9 +18,11 @@ from cellar_preference.serving.contract import (
     PreferenceRequest,
     WineAnswer,
 )
+from cellar_preference.serving.index import open_index
 from cellar_preference.serving.predictor import MODEL, Prediction, Predictor
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, iso_of
+from cellar_shared.calibration.trailing import TrailingOffset
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of, iso_of
 from cellar_shared.features.histories import Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
@@ -42,6 +44,7 @@ class _Pinned:
 
     predictor: Predictor
     generation: Generation
+    track: TrailingOffset
     named: ModelNamed
 
 
@@ -60,12 +63,12 @@ class PreferenceService:
         self._pinned: _Pinned | None = None
 
     def load(self) -> None:
-        """Verify the bundle, replay its golden cases, map the generation."""
+        """Verify the bundle, replay its golden cases, map the generation, open or build the index."""
         predictor = Predictor.open(self._bundle)
         generation = Generation.open(self._store, predictor.manifest.feature_fingerprint)
         manifest = predictor.manifest
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        self._pinned = _Pinned(predictor, generation, named)
+        self._pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -99,7 +102,8 @@ class PreferenceService:
         asked = ask(request, stored, moment, pinned.generation, pinned.predictor.history_limit)
         encoded = pinned.predictor.encode(asked.questions, pinned.generation.counts)
         context.stages.lap("features")
-        prediction = pinned.predictor.predict_encoded(encoded)
+        offsets = pinned.track.at(day_of(asked.questions.features_as_of))[asked.questions.member]
+        prediction = pinned.predictor.predict_encoded(encoded, offsets)
         context.stages.lap("model")
         if moment - moment % MICROSECONDS_PER_DAY - asked.features_as_of > STALE_AFTER:
             degraded.append("features_stale")

@@ -21,15 +21,17 @@ from cellar_preference.training.learn import Learned, learn, steps_of
 from cellar_preference.training.rows import RatedRows, Span, counts_of
 from cellar_preference.training.splits import FEWEST_ROWS, Split, make_splits
 from cellar_shared.bundle.manifest import Bundle
+from cellar_shared.calibration.trailing import WINDOW_DAYS, TrailingOffset
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
-from cellar_shared.events.moments import NEVER, iso_of
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, iso_of, moment_of
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 
 Float64s = npt.NDArray[np.float64]
 
 NETWORK: Final = "network"
+FIXED: Final = "network, no trailing offset"
 BASELINES: Final = ("wine rate", "biases", "lightgbm")
 PROTOCOL: Final = """Each split's model learns only from ratings before the split's cut. A test row is asked about as of its own
 moment: it sees its member's earlier ratings and what others had rated before that day. Parameters stop at the cut, features
@@ -80,7 +82,13 @@ def evaluate_bundle(data: Path, bundle: Path, *, seed: int, say: Callable[[str],
     say(f"{int((dated & ~unseen).sum()):,} rows that the bundle was fitted on are left out, {int(unseen.sum()):,} remain")
     if not unseen.any():
         raise BadInput(f"{bundle} was fitted on every rating of {data}; hold some out (train --hold-out 30d) or bring newer ones")
-    rows = RatedRows(log, dated, counts_of(log, dated), predictor.encoder, unseen)
+    counts = counts_of(log, dated)
+    rows = RatedRows(log, dated, counts, predictor.encoder, unseen)
+    through = moment_of(datetime.fromisoformat(predictor.manifest.trained_through))
+    since = dated & (log.events["moment"] >= through - WINDOW_DAYS * MICROSECONDS_PER_DAY)
+    known = RatedRows(log, dated, counts, predictor.encoder, since)
+    answers = _served(predictor, known, known.latest(predictor.history_limit), TrailingOffset.none())
+    track = TrailingOffset.of_outcomes(day_of(known.as_of), answers, known.labels)
     note = f"rows that bundle {predictor.manifest.version} was not fitted on"
     verdicts = [
         judge_split(
@@ -89,7 +97,7 @@ def evaluate_bundle(data: Path, bundle: Path, *, seed: int, say: Callable[[str],
             rows.labels,
             log.member_ids[rows.members],
             rows.wine_rows,
-            {NETWORK: _served(predictor, rows, span), "wine rate": wine_rate(rows)},
+            {NETWORK: _served(predictor, rows, span, track), "wine rate": wine_rate(rows)},
             "member",
             [(NETWORK, "wine rate")],
             seed,
@@ -110,7 +118,13 @@ def _judge(
 ) -> SplitVerdict:
     test = RatedRows(log, split.visible, learned.counts, learned.encoder, split.test)
     span = test.latest() if split.history.first is None else test.first(split.history.first)
-    contestants: dict[str, Float64s] = {NETWORK: learned.probabilities(test, span)}
+    # Outcomes that were known by then: of the last days learnt from and, day by day, of those since.
+    since = log.events["moment"] >= split.cut - WINDOW_DAYS * MICROSECONDS_PER_DAY
+    track = learned.trail(RatedRows(log, split.visible, learned.counts, learned.encoder, split.counted & split.visible & since))
+    contestants: dict[str, Float64s] = {
+        NETWORK: learned.probabilities(test, span, track),
+        FIXED: learned.probabilities(test, span),
+    }
     if baselines:
         train = RatedRows(log, split.visible, learned.counts, learned.encoder, split.train)
         contestants["lightgbm"] = boosted(train, test, span, recipe, threads)
@@ -138,13 +152,14 @@ def _named(step: Callable[[str], None], name: str) -> Callable[[str], None]:
     return lambda note: step(f"{name}: {note}")
 
 
-def _served(predictor: Predictor, rows: RatedRows, span: Span, size: int = 4096) -> Float64s:
+def _served(predictor: Predictor, rows: RatedRows, span: Span, track: TrailingOffset, size: int = 4096) -> Float64s:
     """What the bundle answers, through ONNX Runtime as it is served."""
     probabilities = np.zeros(len(rows))
     order = np.argsort(span.lengths, kind="stable")
     for begin in range(0, len(order), size):
         places = order[begin : begin + size]
-        probabilities[places] = predictor.predict_encoded(rows.batch(places, span.only(places))).probabilities
+        offsets = track.at(day_of(rows.as_of[places]))
+        probabilities[places] = predictor.predict_encoded(rows.batch(places, span.only(places)), offsets).probabilities
     return probabilities
 
 

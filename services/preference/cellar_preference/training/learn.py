@@ -17,13 +17,15 @@ import torch
 from cellar_preference.serving.predictor import wine_ratings_of
 from cellar_preference.training.fit import Recipe, fit_networks, logits_of
 from cellar_preference.training.network import Served
-from cellar_preference.training.rows import RatedRows, Span, counts_of, wines_of
+from cellar_preference.training.rows import RatedRows, Span, counts_of
 from cellar_shared.calibration.apply import Calibrator
 from cellar_shared.calibration.fit import fit_calibrator
+from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.errors import BadInput
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
+from cellar_shared.features.histories import wines_of
 from cellar_shared.features.vocabulary import Vocabulary
 from cellar_shared.store.rating_log import RatingLog
 
@@ -48,9 +50,14 @@ class Learned:
     counts: RunningCounts
     calibration_rows: Bools
 
-    def probabilities(self, rows: RatedRows, span: Span) -> Float64s:
-        """Calibrated chances of a like for every row, looking back at `span`."""
-        return self.calibrator.apply(logits_of(self.network, rows, span), span.lengths, wine_ratings_of(rows.wine_features))
+    def probabilities(self, rows: RatedRows, span: Span, track: TrailingOffset | None = None) -> Float64s:
+        """Calibrated chances of a like for every row, looking back at `span`; with `track`, moved by its day's offset."""
+        offsets = None if track is None else track.at(day_of(rows.as_of))
+        return self.calibrator.apply(logits_of(self.network, rows, span), span.lengths, wine_ratings_of(rows.wine_features), offsets)
+
+    def trail(self, rows: RatedRows) -> TrailingOffset:
+        """The trailing offsets that the outcomes of `rows` call for."""
+        return TrailingOffset.of_outcomes(day_of(rows.as_of), self.probabilities(rows, rows.latest()), rows.labels)
 
 
 def learn(
@@ -83,7 +90,7 @@ def steps_of(recipe: Recipe) -> int:
 
 def vocabulary_of(log: RatingLog, train: Bools) -> Vocabulary:
     """The names that at least NAME_FEWEST of the training rows' wines carry."""
-    identities = Encoder(Vocabulary(np.zeros(0, dtype=np.int64))).names_of(wines_of(log, log.events["row"][train]))
+    identities = Encoder(Vocabulary(np.zeros(0, dtype=np.int64))).names_of(wines_of(log.wines, log.events["row"][train]))
     return Vocabulary.of(identities.ravel(), NAME_FEWEST)
 
 

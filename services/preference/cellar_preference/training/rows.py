@@ -16,9 +16,9 @@ from cellar_shared.events.moments import NEVER, midnight_before
 from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoded, Encoder, ItemFeatures, match_wines
-from cellar_shared.features.histories import Histories, Questions
+from cellar_shared.features.histories import Histories, Questions, wines_of
 from cellar_shared.features.tastings import years_between
-from cellar_shared.features.wines import Wines, no_wines
+from cellar_shared.features.wines import no_wines
 from cellar_shared.store.rating_log import RatingLog
 
 Int64s = npt.NDArray[np.int64]
@@ -49,13 +49,6 @@ def counts_of(log: RatingLog, counted: Bools) -> RunningCounts:
     return count_ratings(log.wines, log.events[kept], log.members[kept])
 
 
-def wines_of(log: RatingLog, rows: npt.NDArray[np.int32]) -> Wines:
-    """WINE records for catalogue rows; a row of -1 is a wine of which nothing is known."""
-    records = no_wines(len(rows))
-    records[rows >= 0] = log.wines[rows[rows >= 0]]
-    return records
-
-
 class RatedRows:
     """Rows of a log as questions, with everything that does not depend on the history's cut made once."""
 
@@ -71,14 +64,12 @@ class RatedRows:
         self.members = log.members[self.index]
         self.wine_rows = rows["row"]
         self.as_of = rows["moment"]
-        self._wines = wines_of(log, rows["row"])
+        self._wines = wines_of(log.wines, rows["row"])
         self._vintages = rows["vintage"]
         self.full = self._span_before(log)
         past = events[self._visible]
         owner = np.arange(len(past) + 1, dtype=np.int64)
-        self._past = Histories(
-            owner, wines_of(log, past["row"]), past["moment"], past["vintage"], past["liked"].astype(bool), past["strength"]
-        )
+        self._past = Histories.of_events(owner, past, log.wines)
         self.items: ItemFeatures = encoder.encode_items(self._past, counts)
         self.wine_features, self.wine_codes = encoder.encode_wines(self._pairs(), counts)
 

@@ -78,6 +78,7 @@ def _months(count: float) -> int:
 def _known(identities: npt.NDArray[np.int32], train: Mask) -> Mask:
     known = np.zeros(int(identities.max(initial=0)) + 2, dtype=bool)
     known[identities[train]] = True
+    known[-1] = False  # a wine that the catalogue lacks
     return known[identities]
 
 
@@ -109,7 +110,7 @@ def _cold_wines(log: RatingLog, dated: Mask, seed: int) -> Split:
     moments, rows = log.events["moment"], log.events["row"]
     ratings = np.bincount(rows[dated & (rows >= 0)], minlength=len(log.wines))
     often = np.flatnonzero(ratings >= COLD_WINE_FEWEST)
-    chosen = np.random.default_rng([seed, 2]).choice(often, size=max(1, int(COLD_WINE_SHARE * len(often))), replace=False)
+    chosen = np.random.default_rng([seed, 2]).choice(often, size=min(len(often), max(1, int(COLD_WINE_SHARE * len(often)))), replace=False)
     cold = np.isin(rows, chosen)
     cut = _end(log, dated) - _months(COLD_MONTHS)
     known = dated & ~cold

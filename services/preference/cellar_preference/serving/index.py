@@ -1,0 +1,79 @@
+"""What a bundle makes of a generation beforehand: its trailing offsets; built ahead or by `serve` before it is ready."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_preference.serving.predictor import MODEL, Predictor
+from cellar_shared.calibration.trailing import WINDOW_DAYS, TrailingOffset
+from cellar_shared.durable import write_durably
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of, midnight_before, moment_of
+from cellar_shared.features.histories import Events, Histories, Questions, wines_of
+from cellar_shared.store.generation import Generation
+
+ROWS_A_BATCH: Final = 2_000
+
+
+def open_index(predictor: Predictor, generation: Generation, store: Path) -> TrailingOffset:
+    """The bundle's trailing offsets on the generation: read where they were built before, else built and kept."""
+    file = store / "indexes" / f"{MODEL}-{predictor.manifest.version}-{generation.manifest.id}.npz"
+    if file.is_file():
+        with np.load(file, allow_pickle=False) as arrays:
+            return TrailingOffset(int(arrays["first_day"]), arrays["offsets"])
+    track = build_index(predictor, generation)
+    stream = io.BytesIO()
+    np.savez(stream, first_day=np.int64(track.first_day), offsets=track.offsets)
+    write_durably(file, stream.getvalue())
+    return track
+
+
+def build_index(predictor: Predictor, generation: Generation) -> TrailingOffset:
+    """Ask the bundle about every rating since shortly before its training ended, as of its own moment, and compare."""
+    since = moment_of(datetime.fromisoformat(predictor.manifest.trained_through)) - WINDOW_DAYS * MICROSECONDS_PER_DAY
+    days, probabilities, labels = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], [np.zeros(0)]
+    for questions, liked in _recent(generation, since, predictor.history_limit):
+        days.append(day_of(questions.as_of))
+        probabilities.append(predictor.predict(questions, generation.counts).probabilities)
+        labels.append(liked)
+    return TrailingOffset.of_outcomes(np.concatenate(days), np.concatenate(probabilities), np.concatenate(labels))
+
+
+def _recent(generation: Generation, since: int, limit: int) -> Iterator[tuple[Questions, npt.NDArray[np.float64]]]:
+    """Every stored rating from `since` on as a question of its own, in batches, and whether it was a like."""
+    # An undated rating is stored as known at the generation's very end: when it was given nobody knows, so it is not asked.
+    undated = generation.manifest.events_through - 1
+    asked: list[Events] = []
+    pasts: list[Events] = []
+    for events in generation.members.each():
+        moments = events["moment"]
+        for place in np.flatnonzero((moments >= since) & (moments != undated)).tolist():
+            end = int(np.searchsorted(moments, moments[place]))
+            asked.append(events[place : place + 1])
+            pasts.append(events[max(0, end - limit) : end])
+            if len(asked) == ROWS_A_BATCH:
+                yield _questions(generation, asked, pasts)
+                asked, pasts = [], []
+    if asked:
+        yield _questions(generation, asked, pasts)
+
+
+def _questions(generation: Generation, asked: list[Events], pasts: list[Events]) -> tuple[Questions, npt.NDArray[np.float64]]:
+    rows, past = np.concatenate(asked), np.concatenate(pasts)
+    offsets = np.concatenate([[0], np.cumsum([len(events) for events in pasts])])
+    histories = Histories.of_events(offsets, past, generation.wines)
+    questions = Questions(
+        histories,
+        rows["moment"],
+        np.arange(len(rows)),
+        wines_of(generation.wines, rows["row"]),
+        rows["vintage"],
+        midnight_before(rows["moment"]),
+    )
+    return questions, rows["liked"].astype(np.float64)

@@ -1,0 +1,145 @@
+"""The preference service in process, through its real app and contract."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from cellar_preference.serving.service import PreferenceService
+from cellar_shared.events.tables import DataFolder
+from cellar_shared.service.app import build_app
+
+LOADED_WITHIN_S = 60
+JSON = {"content-type": "application/json"}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YEARS = {0: "NV", None: None}
+
+
+class Client:
+    """Plain calls to a service; it loads when `start` is called."""
+
+    def __init__(self, service: PreferenceService) -> None:
+        self.service = service
+        self.app = build_app(service)
+        self._runner = asyncio.Runner()
+        self._lifespan = self.app.router.lifespan_context(self.app)
+        self._is_started = False
+        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url="http://cellar")
+
+    def start(self) -> Client:
+        self._runner.run(self._lifespan.__aenter__())
+        self._is_started = True
+        assert self.app.state.readiness.wait(LOADED_WITHIN_S)
+        return self
+
+    def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self._runner.run(self._http.request(method, path, **options))
+
+    def post(self, request: Any, **headers: str) -> httpx.Response:
+        """POST /score of bytes as they are or of anything else as JSON; headers by name with _ for -."""
+        content = request if isinstance(request, bytes) else json.dumps(request).encode()
+        return self("POST", "/score", content=content, headers=JSON | {name.replace("_", "-"): value for name, value in headers.items()})
+
+    def ask(self, *wines: str | dict[str, Any], **fields: Any) -> Any:
+        """The answer about `wines` (ids, or as the contract has them); fails unless there is one."""
+        listed = [{"wine_id": wine} if isinstance(wine, str) else wine for wine in wines]
+        response = self.post({"wines": listed, **fields})
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def chances(self, *wines: str | dict[str, Any], **fields: Any) -> list[float]:
+        """The probabilities alone."""
+        return [result["probability"] for result in self.ask(*wines, **fields)["results"]]
+
+    def close(self) -> None:
+        self._runner.run(self._http.aclose())
+        if self._is_started:
+            self._runner.run(self._lifespan.__aexit__(None, None, None))
+        self._runner.close()
+
+
+@pytest.fixture(scope="session")
+def client(line: Any) -> Iterator[Client]:
+    opened = Client(PreferenceService(line.bundle, line.store)).start()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def own(line: Any, tmp_path: Path) -> Any:
+    """Copies of bundle and store, to be spoilt; a store is opened once a process, so whoever opens it again needs one."""
+    return replace(line, bundle=shutil.copytree(line.bundle, tmp_path / "bundle"), store=shutil.copytree(line.store, tmp_path / "store"))
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[Path, Path], Client]]:
+    """Makes clients of further services, not started."""
+    opened: list[Client] = []
+
+    def open_client(bundle: Path, store: Path) -> Client:
+        opened.append(Client(PreferenceService(bundle, store, deployment="green")))
+        return opened[-1]
+
+    yield open_client
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def wine_ids(ratings: pl.DataFrame) -> list[str]:
+    """The wines of the world that somebody rated, in order of their ids."""
+    return sorted(ratings["wine_id"].unique())
+
+
+@pytest.fixture(scope="session")
+def as_history() -> Callable[[pl.DataFrame], list[dict[str, Any]]]:
+    """Stored ratings as a request would give them."""
+
+    def rows(ratings: pl.DataFrame) -> list[dict[str, Any]]:
+        return [
+            {
+                "wine_id": row["wine_id"],
+                "vintage": YEARS.get(row["vintage"], row["vintage"]),
+                "rating": row["rating_raw"],
+                "rated_at": (EPOCH + timedelta(microseconds=row["moment"])).isoformat(),
+            }
+            for row in ratings.iter_rows(named=True)
+        ]
+
+    return rows
+
+
+@pytest.fixture(scope="session")
+def busiest(ratings: pl.DataFrame) -> list[str]:
+    """Members by how much they rated, most first."""
+    return ratings.group_by("member_id").len().sort("len", "member_id", descending=[True, False])["member_id"].to_list()
+
+
+@pytest.fixture(scope="session")
+def facts_known(line: Any) -> dict[str, Any]:
+    """Facts of one of the world's wines, all of which others share: a description that says much."""
+    wines = DataFolder.open(line.data).scan("wines").collect()
+    row = wines.drop_nulls(["type", "country", "region", "grapes", "abv"]).filter(pl.col("type") == "Red").row(0, named=True)
+    return {name: row[name] for name in ("type", "country", "region", "grapes", "abv")}
+
+
+@pytest.fixture(scope="session")
+def rated_vintage(ratings: pl.DataFrame) -> dict[str, tuple[str, int | str]]:
+    """The wine and year that people rated most, and the wine without one."""
+
+    def most(kept: pl.Expr) -> tuple[str, int]:
+        counts = ratings.filter(kept).group_by("wine_id", "vintage").len()
+        row = counts.sort("len", "wine_id", "vintage", descending=[True, False, False]).row(0, named=True)
+        return row["wine_id"], row["vintage"]
+
+    return {"a year": most(pl.col("vintage") > 0), "NV": (most(pl.col("vintage") == 0)[0], "NV")}

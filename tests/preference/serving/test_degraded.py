@@ -1,0 +1,47 @@
+"""What an answer admits: old features, a cut history, a store that is gone; it stays a decided answer."""
+
+from __future__ import annotations
+
+import polars as pl
+
+AS_OF = "2021-06-15T12:00:00Z"
+
+
+def test_features_more_than_two_days_behind_are_admitted(client):
+    # The last event's midnight is 2022-01-01: what was asked within two days of it had all there was.
+    for as_of, degraded in (
+        ("2022-01-01T12:00:00Z", []),
+        ("2022-01-03T23:59:59Z", []),
+        ("2022-01-04T00:00:00Z", ["features_stale"]),
+        (None, ["features_stale"]),
+    ):
+        assert client.ask("w", history=[], as_of=as_of)["degraded"] == degraded
+
+
+def test_a_history_past_the_models_limit_is_cut_to_its_latest_rows_and_the_answer_says_so(client, line, ratings, as_history, wine_ids):
+    limit = line.manifest.settings["history_limit"]
+    rows = ratings.filter(pl.col("moment") < pl.col("moment").quantile(0.8)).unique("moment", maintain_order=True)
+    history = as_history(rows.tail(limit + 30))
+    latest = history[-limit:]
+    cut = client.ask(*wine_ids, history=history[::-1], as_of=AS_OF)
+    whole = client.ask(*wine_ids, history=latest, as_of=AS_OF)
+    assert (cut["degraded"], whole["degraded"]) == (["history_truncated"], [])
+    assert (cut["history_ignored"], whole["history_ignored"]) == (0, 0)
+    assert cut["results"] == whole["results"]
+    assert cut["results"][0]["evidence"]["own_tastings"] == limit
+    assert client.chances(*wine_ids, history=history[1:limit], as_of=AS_OF) != client.chances(*wine_ids, history=latest, as_of=AS_OF)
+
+
+def test_without_the_store_a_stored_member_is_answered_as_an_unknown_one_and_the_answer_says_so(
+    client, connect, own, busiest, wine_ids, caplog
+):
+    alone = connect(own.bundle, own.store).start()
+    known = alone.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)
+    alone.service._pinned.generation.members.close()
+    gone = alone.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)
+    assert (known["degraded"], gone["degraded"]) == ([], ["store_unavailable"])
+    assert gone["results"] == client.ask(*wine_ids, history=[], as_of=AS_OF)["results"] != known["results"]
+    assert "the member store cannot be read" in caplog.text
+    given = alone.ask(*wine_ids, history=[], as_of=AS_OF)
+    assert (given["degraded"], given["results"]) == ([], gone["results"])
+    assert alone("GET", "/v2/health/ready").status_code == 200
