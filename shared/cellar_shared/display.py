@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -36,14 +37,18 @@ class Reporter:
 
     @contextmanager
     def advancing(self, title: str, total: int) -> Iterator[Callable[[str], None]]:
-        """Progress of a known number of steps: yields `step(note)`, to be called after each."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
+        """Progress of a known number of steps: yields `step(note)`, to be called after each. In a log, a line a step."""
+        if not self.console.is_terminal:
+            done, began = 0, time.monotonic()
+
+            def log(note: str = "") -> None:
+                nonlocal done
+                done += 1
+                self.say(f"{title} {done}/{total} {note} ({time.monotonic() - began:.0f} s)")
+
+            yield log
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self.console, transient=True) as bar:
             task = bar.add_task(title, total=total)
 

@@ -56,7 +56,7 @@ def built_in() -> tuple[Questions, RunningCounts]:
                 "a",
                 WineFacts("Ca' One", "Red", "Italy", "Barolo", ["Nebbiolo"], 14.0, 4.0, 3.0, 45.0, "Varietal", ["Beef"]),
             ),
-            wine_record("b", WineFacts("Ca' One", "Red", "Italy", "Barbaresco", ["Nebbiolo", "Barbera"], 13.5, 4.0, 3.0)),
+            wine_record("b", WineFacts("Ca' One", "Red", "Italy", "Barolo", ["Nebbiolo", "Barbera"], 13.5, 4.0, 3.0)),
             wine_record(
                 "c",
                 WineFacts("Two", "White", "Germany", "Mosel", ["Riesling"], 8.5, 2.0, 3.0, 12.0, None, ["Fish", "Cheese"]),

@@ -14,14 +14,17 @@ def materialize(
     data: Annotated[Path, typer.Option("--data", help="The data folder.")],
     store: Annotated[str, typer.Option("--store", help="lmdb://DIR")],
     horizon_days: Annotated[int, typer.Option("--horizon-days", min=1, help="How far back questions may be asked (as_of).")] = 3650,
+    bundle: Annotated[list[Path] | None, typer.Option("--bundle", help="Build this bundle's index ahead (may be given again).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
     """Write a generation (wines, running counts, members) and make it the store's current one."""
-    from cellar_shared.store import generation
+    from cellar_shared.store import generation, indexes
     from cellar_shared.store import materialize as work
 
     reporter = Reporter(as_json)
     manifest = work.materialize(data, generation.store_path(store), horizon_days=horizon_days, say=reporter.say)
+    for path in bundle or ():
+        indexes.build_ahead(path, generation.store_path(store), reporter.say)
     reporter.result(
         {
             "store": store,

@@ -76,8 +76,8 @@ def client(line: Any) -> Iterator[Client]:
 
 
 @pytest.fixture
-def own(line: Any, tmp_path: Path) -> Any:
-    """Copies of bundle and store, to be spoilt; a store is opened once a process, so whoever opens it again needs one."""
+def own(client: Client, line: Any, tmp_path: Path) -> Any:
+    """Copies of bundle and store (with the index that `client` made), to be spoilt; a process opens a store only once."""
     return replace(line, bundle=shutil.copytree(line.bundle, tmp_path / "bundle"), store=shutil.copytree(line.store, tmp_path / "store"))
 
 

@@ -21,7 +21,8 @@ def refusal(response, code, status, pointer=None):
     assert (response.status_code, document["status"], document["type"]) == (status, status, f"urn:cellar:problem:{code}"), document
     assert response.headers["content-type"] == "application/problem+json"
     assert document["request_id"] == response.headers["x-ms-client-request-id"]
-    assert document["detail"].endswith(".")
+    assert document["title"]
+    assert document["detail"]
     if pointer is not None:
         assert [(error["pointer"], error["code"]) for error in document["errors"]] == [(pointer, code)]
     return document

@@ -83,7 +83,7 @@ def test_a_rating_without_a_date_is_a_year_old(client, wine_ids):
     assert undated == a_year_old
 
 
-@pytest.mark.parametrize("place", [0.3, 0.7])
+@pytest.mark.parametrize("place", [0.3, 0.7, 0.98])  # the last: after the end of training, where trailing offsets act
 def test_an_answer_as_of_the_past_is_that_of_a_generation_made_of_the_past(
     client, connect, line, ratings, data_of, busiest, wine_ids, tmp_path, place
 ):

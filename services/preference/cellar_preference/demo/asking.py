@@ -12,15 +12,15 @@ from cellar_preference.demo.server import ask
 from cellar_shared.errors import CellarError
 from cellar_shared.events.tables import DataFolder
 
-ASKED: Final = 6
-console = Console(width=110)
+ASKED: Final = 4
+console = Console(width=120)
 
 
 def show_answers(url: str, folder: DataFolder, trained_through: str) -> None:
     """Ask the service at `url` three questions about `folder`'s members and wines and print the answers."""
     wines = folder.scan("wines").collect()
     unseen = _unseen(folder, trained_through)
-    member_id, rows = _busiest(unseen)
+    member_id, rows = _well_known(folder, unseen)
     _stored_member(url, folder, wines, member_id, rows)
     _anonymous(url, wines, folder, unseen, member_id)
     _unheard_of(url, wines)
@@ -31,10 +31,11 @@ def _unseen(folder: DataFolder, trained_through: str) -> pl.DataFrame:
     return folder.scan("ratings").filter(pl.col("rated_at") >= after).sort("rated_at", "event_id").collect()
 
 
-def _busiest(unseen: pl.DataFrame) -> tuple[str, pl.DataFrame]:
-    """The member with the most ratings that the model has not seen, ties by id, and those ratings."""
-    counts = unseen.group_by("member_id").len().sort("len", "member_id", descending=[True, False])
-    member_id = str(counts["member_id"][0])
+def _well_known(folder: DataFolder, unseen: pl.DataFrame) -> tuple[str, pl.DataFrame]:
+    """Of the members with the most ratings that the model has not seen (at most ASKED), the one with the longest history."""
+    ratings = folder.scan("ratings").group_by("member_id").len("ratings").collect()
+    counts = unseen.group_by("member_id").len().join(ratings, on="member_id").with_columns(pl.col("len").clip(upper_bound=ASKED))
+    member_id = str(counts.sort("len", "ratings", "member_id", descending=[True, True, False])["member_id"][0])
     return member_id, unseen.filter(pl.col("member_id") == member_id).head(ASKED)
 
 

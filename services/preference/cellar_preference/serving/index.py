@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,20 +20,46 @@ from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of, midnight_
 from cellar_shared.features.histories import Events, Histories, Questions, wines_of
 from cellar_shared.store.generation import Generation
 
+logger = logging.getLogger("cellar.preference")
+
 ROWS_A_BATCH: Final = 2_000
 
 
 def open_index(predictor: Predictor, generation: Generation, store: Path) -> TrailingOffset:
-    """The bundle's trailing offsets on the generation: read where they were built before, else built and kept."""
+    """The bundle's trailing offsets on the generation: read where they were built before, else built and, if the store lets, kept."""
     file = store / "indexes" / f"{MODEL}-{predictor.manifest.version}-{generation.manifest.id}.npz"
-    if file.is_file():
+    track = _read(file)
+    if track is None:
+        track = build_index(predictor, generation)
+        _keep(file, track)
+    return track
+
+
+def _read(file: Path) -> TrailingOffset | None:
+    """What was kept in `file`; None where there is nothing or nothing that can be read."""
+    try:
         with np.load(file, allow_pickle=False) as arrays:
             return TrailingOffset(int(arrays["first_day"]), arrays["offsets"])
-    track = build_index(predictor, generation)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        logger.warning("%s cannot be read (%s); it is built again", file, error)
+        return None
+
+
+def _keep(file: Path, track: TrailingOffset) -> None:
     stream = io.BytesIO()
     np.savez(stream, first_day=np.int64(track.first_day), offsets=track.offsets)
-    write_durably(file, stream.getvalue())
-    return track
+    try:
+        write_durably(file, stream.getvalue())
+    except OSError as error:  # a store mounted read-only serves as well; the next start builds again
+        logger.warning("%s cannot be kept (%s)", file, error)
+
+
+def build_ahead(bundle: Path, store: Path) -> None:
+    """Build the index of the store's current generation for the bundle, so that `serve` finds it there."""
+    predictor = Predictor.open(bundle)
+    open_index(predictor, Generation.open(store, predictor.manifest.feature_fingerprint), store)
 
 
 def build_index(predictor: Predictor, generation: Generation) -> TrailingOffset:

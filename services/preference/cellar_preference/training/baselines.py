@@ -83,9 +83,7 @@ def biases(train: RatedRows, test: RatedRows, span: Span) -> Float64s:
 
 def boosted(train: RatedRows, test: RatedRows, span: Span, recipe: Recipe, threads: int) -> Float64s:
     """LightGBM on the table, trained on histories cut at random as the network's are."""
-    rng = np.random.default_rng(recipe.seed)
-    cuts = [train.latest(), cut_histories(train.full, recipe, rng)]
-    table = np.concatenate([Table.of(train, cut).values for cut in cuts])
-    data = lightgbm.Dataset(table, np.tile(train.labels, len(cuts)))
+    cut = cut_histories(train.full, recipe, np.random.default_rng(recipe.seed))
+    data = lightgbm.Dataset(Table.of(train, cut).values, train.labels)
     model = lightgbm.train({**LIGHTGBM, "num_threads": threads}, data, ROUNDS)
     return np.asarray(model.predict(Table.of(test, span).values))

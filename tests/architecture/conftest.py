@@ -1,0 +1,50 @@
+"""The repository as it is committed, and what the lock pins."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def project_files() -> list[Path]:
+    """Every text file under version control, and those that git would take in."""
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no git checkout: which files belong to the project is not known")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="session")
+def modules() -> list[Path]:
+    """Every module of the packages."""
+    found = [
+        file for package in ("shared/cellar_shared", "services/preference/cellar_preference") for file in (ROOT / package).rglob("*.py")
+    ]
+    assert len(found) > 50
+    return sorted(found)
+
+
+@pytest.fixture(scope="session")
+def pins() -> dict[str, str]:
+    """The lock: version by name, of what it pins for this platform and Python."""
+    pinned = {}
+    for requirement in map(Requirement, (ROOT / "constraints.txt").read_text().splitlines()):
+        (specifier,) = requirement.specifier
+        assert (specifier.operator, requirement.url, requirement.extras) == ("==", None, set())
+        if requirement.marker is None or requirement.marker.evaluate():
+            assert requirement.name not in pinned
+            pinned[canonicalize_name(requirement.name)] = specifier.version
+    return pinned

@@ -1,0 +1,104 @@
+"""The line as a person runs it: every step a `cellar` of its own, down to a service on a loopback port."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+READY_WITHIN_S = 60.0
+END_WITHIN_S = 30.0
+HERE = Path(sys.executable).with_name("cellar")
+TINY = ("--networks", "1", "--epochs", "1", "--threads", "1")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the steps made, and what each of them answered (--json)."""
+
+    data: Path
+    bundle: Path
+    store: Path
+    said: dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def made(cellar: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    place = tmp_path_factory.mktemp("line")
+    data, bundle, store = place / "data", place / "bundle", place / "store"
+    steps: dict[str, tuple[str | Path, ...]] = {
+        "simulate": ("data", "simulate", "--members", "600", "--wines", "100", "--seed", "5", "--out", data),
+        "check": ("data", "check", data),
+        "train": ("train", "preference", "--data", data, "--out", bundle, *TINY, "--hold-out", "120d"),
+        "materialize": ("materialize", "--data", data, "--store", f"lmdb://{store}"),
+    }
+    said = {}
+    for name, words in steps.items():
+        done = cellar(*words, "--json")
+        assert done.returncode == 0, f"cellar {name}: {done.stderr}"
+        said[name] = json.loads(done.stdout)
+    return Made(data, bundle, store, said)
+
+
+class Service:
+    """A `cellar serve preference` that listens."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def ask(self, method: str, path: str, request: Any = None) -> tuple[int, Any]:
+        """The status and the decoded answer."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            body = None if request is None else json.dumps(request)
+            connection.request(method, path, body, {"content-type": "application/json"})
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+    def events_through(self) -> str:
+        """The moment up to which the generation knows events: nothing asked as of it is stale."""
+        through: str = self.ask("GET", "/v2/models/preference")[1]["properties"]["events_through"]
+        return through
+
+    def wait_until_ready(self) -> None:
+        end = time.monotonic() + READY_WITHIN_S
+        while self.ask("GET", "/v2/health/ready")[0] != 200:
+            assert time.monotonic() < end, "not ready in time"
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """The exit status after SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(END_WITHIN_S)
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., Any]:
+    """Starts the `cellar` at `program` (default: the one beside this Python) serving what was made, on a free port."""
+
+    @contextmanager
+    def start(made: Made, program: Path = HERE) -> Iterator[Service]:
+        words = [str(program), "serve", "preference", "--bundle", str(made.bundle), "--store", f"lmdb://{made.store}", "--port", "0"]
+        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}) as process:
+            try:
+                assert process.stderr
+                line = process.stderr.readline()
+                assert line.startswith("preference listens on http://127.0.0.1:"), line + process.stderr.read()
+                service = Service(process, int(line.removeprefix("preference listens on http://127.0.0.1:").split()[0]))
+                service.wait_until_ready()
+                yield service
+            finally:
+                process.kill()
+
+    return start

@@ -1,0 +1,361 @@
+"""Generations: written once, whole or not at all, the same features as offline, refused when they do not fit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY
+from cellar_shared.events.tables import DataWriter
+from cellar_shared.features.counts import RATED
+from cellar_shared.features.fingerprint import feature_fingerprint
+from cellar_shared.features.histories import history_of
+from cellar_shared.features.identity import identity
+from cellar_shared.features.wines import WineFacts
+from cellar_shared.store.generation import (
+    CURRENT,
+    FORMAT,
+    MANIFEST,
+    Generation,
+    WineIndex,
+    current_id,
+    read_manifest,
+    store_path,
+    verify_files,
+)
+from cellar_shared.store.materialize import materialize
+
+DAY = MICROSECONDS_PER_DAY
+Opened = Callable[[Path], Generation]
+
+
+def silent(_: str) -> None:
+    pass
+
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    """Opens a store's current generation; its members are closed when the test is over."""
+    generations: list[Generation] = []
+
+    def open_store(store: Path) -> Generation:
+        generations.append(Generation.open(store, feature_fingerprint()))
+        return generations[-1]
+
+    yield open_store
+    for generation in generations:
+        generation.members.close()
+
+
+@pytest.fixture
+def world(worlds):
+    """Two wines; one member with two ratings, one with one."""
+    ratings = (worlds.Rating(0, 0, 2015, 4.5, 1, 5), worlds.Rating(0, 1, 0, 2.0, 3, None), worlds.Rating(1, 0, -1, 3.0, 2, 9))
+    return worlds.World((WineFacts("P", "Red", "Italy"), WineFacts("Q", "White", "Italy")), ratings)
+
+
+@pytest.fixture
+def data(world, tmp_path) -> Path:
+    return world.write(tmp_path / "data")
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    return tmp_path / "store"
+
+
+def state_of(store: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Every file of a store: its inode, when it was written, what stands in it."""
+    files = (file for file in store.rglob("*") if file.is_file())
+    return {str(file): (file.stat().st_ino, file.stat().st_mtime_ns, file.read_bytes()) for file in files}
+
+
+def changed(world, tmp_path: Path, ratings: pl.DataFrame, wines: pl.DataFrame | None = None) -> Path:
+    with DataWriter(tmp_path / "changed", "made", "1-5", "a test") as writer:
+        writer.add("wines", world.wine_table() if wines is None else wines)
+        writer.add("ratings", ratings)
+    return tmp_path / "changed"
+
+
+# Offline and online
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(drawn=st.data())
+def test_a_generation_answers_the_features_that_the_log_gives_whatever_its_horizon(worlds, tmp_path_factory, drawn):
+    world = drawn.draw(worlds.worlds(fewest=1))
+    folder = tmp_path_factory.mktemp("line")
+    horizon_days = drawn.draw(st.sampled_from([1, 3650]))
+    manifest = materialize(world.write(folder / "data"), folder / "store", horizon_days=horizon_days, say=silent)
+    generation = Generation.open(folder / "store", feature_fingerprint())
+    try:
+        for member in {rating.member for rating in world.ratings}:
+            as_of = min(drawn.draw(worlds.moments), manifest.events_through)
+            wines, vintages = drawn.draw(worlds.asked(world))
+            limit = drawn.draw(st.sampled_from([2, 100]))
+            histories, _ = history_of(generation.members.events_of(f"m{member}"), generation.wines, as_of, limit)
+            identities = np.array([identity("wine", f"w{wine}" if wine >= 0 else None) for wine in wines])
+            rows = generation.index.rows_of(identities).tolist()
+            online = worlds.questions_of(histories, generation.wines, as_of, rows, vintages)
+            assert online.features_as_of.tolist() == [generation.clamp(as_of)]
+            offline = world.asks(member, as_of, wines, vintages, limit)
+            expected = world.encoder.encode(offline, world.counts())
+            worlds.require_same(world.encoder.encode(online, generation.counts), expected)
+    finally:
+        generation.members.close()
+
+
+# Writing
+
+
+def test_a_generation_says_what_it_holds(data, store, opened, world):
+    manifest = materialize(data, store, horizon_days=10, say=silent)
+    generation = opened(store)
+    assert generation.manifest == manifest
+    assert (manifest.wines, manifest.ratings, manifest.members, manifest.namespace, manifest.scale) == (2, 3, 2, "made", "1-5")
+    last_day = world.ratings[1].moment // DAY
+    assert manifest.events_through == (last_day + 1) * DAY
+    assert manifest.earliest_as_of == manifest.events_through - 10 * DAY
+    assert generation.clamp(manifest.events_through + 5 * DAY + 3) == manifest.events_through
+    assert generation.clamp(manifest.events_through - 1) == last_day * DAY
+    verify_files(store / "generations" / manifest.id, manifest)
+    assert generation.members.events_of("m2") is None
+
+
+def test_the_same_data_again_writes_nothing(data, store):
+    first = materialize(data, store, say=silent)
+    before = state_of(store)
+    assert materialize(data, store, say=silent) == first
+    assert state_of(store) == before
+
+
+def test_new_data_is_a_new_generation_and_the_old_one_stays_readable(data, store, opened, world, worlds):
+    old = materialize(data, store, say=silent)
+    reader = opened(store)
+    world.having((*world.ratings, worlds.Rating(2, 1, 2015, 5.0, 9, 0))).write(data)
+    new = materialize(data, store, say=silent)
+    assert new.id != old.id
+    assert current_id(store) == new.id
+    assert len(reader.members.events_of("m0")) == 2
+    assert reader.members.events_of("m2") is None
+    assert opened(store).members.events_of("m2") is not None
+
+
+def test_going_back_to_old_data_points_to_its_generation_again(data, store, world):
+    old = materialize(data, store, say=silent)
+    world.having(world.ratings[:2]).write(data)
+    assert materialize(data, store, say=silent).id != old.id
+    world.write(data)
+    assert materialize(data, store, say=silent).id == old.id == current_id(store)
+
+
+def test_another_horizon_is_another_generation(data, store):
+    one, other = (materialize(data, store, horizon_days=days, say=silent) for days in (10, 20))
+    assert one.id != other.id
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from cellar_shared.store import materialize as work
+
+def wait(*_):
+    print("there", flush=True)
+    sys.stdin.read()
+
+where = sys.argv[3]
+if where == "before CURRENT":
+    work.point_current = wait
+elif where == "before the swap":
+    work.swap_folder = wait
+work.materialize(Path(sys.argv[1]), Path(sys.argv[2]), say=lambda said: wait() if said.startswith(where) else None)
+"""
+
+
+@pytest.mark.parametrize("where", ["counting", "writing", "before the swap", "before CURRENT"])
+def test_a_process_that_is_killed_leaves_the_old_generation_current_and_the_next_run_whole(data, store, opened, world, worlds, where):
+    old = materialize(data, store, say=silent)
+    world.having((*world.ratings, worlds.Rating(2, 1, 2015, 5.0, 9, 0))).write(data)
+    arguments = [sys.executable, "-c", KILLED, str(data), str(store), where]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "there\n"
+        process.kill()
+        assert process.wait(30) == -9
+    assert current_id(store) == old.id
+    generation = opened(store)
+    verify_files(store / "generations" / old.id, generation.manifest)
+    assert len(generation.members.events_of("m0")) == 2
+    new = materialize(data, store, say=silent)
+    assert current_id(store) == new.id != old.id
+    verify_files(store / "generations" / new.id, new)
+    assert len(opened(store).members.events_of("m2")) == 1
+
+
+def test_a_failed_run_leaves_nothing_behind(data, store, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr("cellar_shared.store.materialize.swap_folder", fail)
+        materialize(data, store, say=silent)
+    assert [file for file in store.rglob("*") if file.is_file()] == []
+    with pytest.raises(BadInput, match="cellar materialize"):
+        current_id(store)
+
+
+@pytest.mark.parametrize("spoil", ["flip", "remove", "manifest"])
+def test_a_damaged_generation_is_written_again(data, store, opened, spoil):
+    manifest = materialize(data, store, say=silent)
+    folder = store / "generations" / manifest.id
+    if spoil == "flip":
+        content = bytearray((folder / "wines.npy").read_bytes())
+        content[-1] ^= 1
+        (folder / "wines.npy").write_bytes(content)
+    elif spoil == "remove":
+        (folder / "counts" / "totals.npy").unlink()
+    else:
+        (folder / MANIFEST).write_bytes(b"{")
+    assert materialize(data, store, say=silent).id == manifest.id
+    verify_files(folder, opened(store).manifest)
+
+
+# Opening
+
+
+def test_a_store_without_a_generation_says_how_to_write_one(store):
+    with pytest.raises(BadInput, match="holds no generation; write one with `cellar materialize"):
+        Generation.open(store, feature_fingerprint())
+
+
+def test_a_generation_with_another_fingerprint_is_refused(data, store):
+    materialize(data, store, say=silent)
+    with pytest.raises(Incompatible, match="feature fingerprint .* run `cellar materialize` again"):
+        Generation.open(store, "0" * 64)
+
+
+def test_a_generation_of_another_format_is_refused(data, store):
+    manifest = materialize(data, store, say=silent)
+    file = store / "generations" / manifest.id / MANIFEST
+    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(manifest, format=FORMAT + 1)))
+    with pytest.raises(Incompatible, match=f"has format {FORMAT + 1}"):
+        Generation.open(store, feature_fingerprint())
+
+
+def test_every_missing_file_is_named(data, store):
+    manifest = materialize(data, store, say=silent)
+    folder = store / "generations" / manifest.id
+    assert set(manifest.files) == {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} - {MANIFEST}
+    for name in manifest.files:
+        (folder / name).rename(store / "away")
+        with pytest.raises(BadInput, match=f"{name} is missing"):
+            Generation.open(store, feature_fingerprint())
+        (store / "away").rename(folder / name)
+
+
+def test_every_damaged_file_is_named(data, store):
+    manifest = materialize(data, store, say=silent)
+    folder = store / "generations" / manifest.id
+    for name in manifest.files:
+        good = (folder / name).read_bytes()
+        (folder / name).write_bytes(bytes([good[0] ^ 1]) + good[1:])
+        with pytest.raises(BadInput, match=f"{name} is damaged"):
+            verify_files(folder, manifest)
+        (folder / name).write_bytes(good)
+    verify_files(folder, manifest)
+
+
+def test_a_current_that_names_nothing_is_refused(data, store):
+    materialize(data, store, say=silent)
+    (store / CURRENT).write_text("ffff\n")
+    with pytest.raises(BadInput, match="ffff"):
+        Generation.open(store, feature_fingerprint())
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_manifest(store / "generations" / "ffff")
+
+
+@pytest.mark.parametrize("url", ["lmdb://", "redis://here", "run/store", ""])
+def test_a_store_that_is_none_is_refused_with_an_example(url):
+    with pytest.raises(BadInput, match="lmdb://run/store"):
+        store_path(url)
+    assert store_path("lmdb://run/store") == Path("run/store")
+
+
+# What stands in the tables
+
+
+def test_an_undated_rating_is_known_at_the_end_and_never_counted(world, tmp_path, store, opened):
+    world = world.having(rating._replace(time=7) for rating in world.ratings)
+    first = pl.col("event_id") == "e000"
+    undated = world.rating_table().with_columns(
+        rated_at=pl.when(~first).then("rated_at"), time_precision=pl.when(first).then(pl.lit("unknown")).otherwise("time_precision")
+    )
+    manifest = materialize(changed(world, tmp_path, undated), store, say=silent)
+    generation = opened(store)
+    events = generation.members.events_of("m0")
+    assert events["row"].tolist() == [1, 0]
+    for as_of, known in ((manifest.events_through - 1, 1), (manifest.events_through, 2)):
+        assert history_of(events, generation.wines, as_of, 100)[0].lengths.tolist() == [known]
+    end = np.array([manifest.events_through // DAY])
+    assert generation.counts.before(np.array([identity("wine", "w0")]), end)[0, RATED] == 1
+
+
+def test_without_any_dated_rating_there_is_a_history_and_no_count(world, tmp_path, store, opened):
+    undated = world.rating_table().with_columns(time_precision=pl.lit("unknown"), rated_at=None)
+    manifest = materialize(changed(world, tmp_path, undated), store, say=silent)
+    generation = opened(store)
+    assert manifest.events_through == 0
+    assert len(generation.counts.keys) == 0
+    histories, _ = history_of(generation.members.events_of("m0"), generation.wines, 17_000 * DAY, 100)
+    assert histories.lengths.tolist() == [2]
+
+
+def test_a_rating_of_a_wine_that_the_catalogue_lacks_stays_in_the_history_as_an_unknown_wine(world, worlds, tmp_path, store, opened):
+    materialize(world.having([worlds.Rating(0, -1, 2015, 5.0, 3, 0)]).write(tmp_path / "data"), store, say=silent)
+    generation = opened(store)
+    events = generation.members.events_of("m0")
+    assert events["row"].tolist() == [-1]
+    assert not history_of(events, generation.wines, 18_000 * DAY, 100)[0].wines["wine"].any()
+    assert generation.index.rows_of(np.array([identity("wine", "elsewhere")])).tolist() == [-1]
+
+
+def test_a_defective_bottle_says_nothing_about_taste(world, tmp_path, store, opened):
+    corked = world.rating_table().with_columns(defective=pl.col("member_id") == "m0")
+    manifest = materialize(changed(world, tmp_path, corked), store, say=silent)
+    generation = opened(store)
+    assert (manifest.ratings, manifest.members) == (1, 1)
+    assert generation.members.events_of("m0") is None
+    end = np.array([manifest.events_through // DAY])
+    assert generation.counts.before(np.array([identity("wine", "w0")]), end)[0, RATED] == 1
+
+
+def test_a_wine_that_stands_twice_in_the_catalogue_is_refused_by_name(world, tmp_path, store):
+    wines = pl.concat([world.wine_table(), world.wine_table().filter(pl.col("wine_id") == "w1")])
+    with pytest.raises(BadInput, match="wine 'w1' stands there more than once"):
+        materialize(changed(world, tmp_path, world.rating_table(), wines), store, say=silent)
+    assert not (store / CURRENT).exists()
+
+
+def test_data_without_a_rating_that_can_be_used_is_refused(world, tmp_path, store):
+    corked = world.rating_table().with_columns(defective=True)
+    with pytest.raises(BadInput, match="no rating that can be used; import ratings first"):
+        materialize(changed(world, tmp_path, corked), store, say=silent)
+
+
+def test_an_index_finds_each_wine_and_refuses_two_of_one_identity(world):
+    index = WineIndex.of(world.wines[::-1])
+    asked = np.array([identity("wine", name) for name in ("w0", "w1", "w2")])
+    assert index.rows_of(asked).tolist() == [1, 0, -1]
+    assert WineIndex.of(world.wines[:0]).rows_of(asked).tolist() == [-1, -1, -1]
+    with pytest.raises(BadInput, match="share an identity"):
+        WineIndex.of(world.wines[[0, 1, 0]])
