@@ -45,6 +45,7 @@ def pins() -> dict[str, str]:
         (specifier,) = requirement.specifier
         assert (specifier.operator, requirement.url, requirement.extras) == ("==", None, set())
         if requirement.marker is None or requirement.marker.evaluate():
-            assert requirement.name not in pinned
-            pinned[canonicalize_name(requirement.name)] = specifier.version
+            name = canonicalize_name(requirement.name)
+            assert name not in pinned
+            pinned[name] = specifier.version
     return pinned

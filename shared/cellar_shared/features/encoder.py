@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cellar_shared.events.moments import day_of
 from cellar_shared.features.candidates import WINE_FEATURES, Candidates
 from cellar_shared.features.counts import RunningCounts
-from cellar_shared.features.expectation import expect
+from cellar_shared.features.expectation import Expectation, expect
 from cellar_shared.features.histories import Histories, Questions
 from cellar_shared.features.matches import MATCHES
 from cellar_shared.features.tastings import ITEM_FEATURES, Tastings, years_between
@@ -70,9 +70,18 @@ class Encoder:
 
         Where `is_hidden` (pairs,), the wine is shown as one that nobody has rated and no vocabulary knows (training only).
         """
-        wine, wine_codes = self.encode_wines(questions, counts, is_hidden)
         histories = questions.histories
-        items = self.encode_items(histories, counts)
+        pairs = len(questions.wines)
+        # Asked and tasted wines in one look-up: for a request of a few wines, calls cost more than work.
+        expected = expect(
+            counts,
+            np.concatenate([questions.wines, histories.wines]),
+            np.concatenate([questions.vintages, histories.vintages]),
+            np.concatenate([_days_asked(questions), day_of(histories.moments)]),
+            None if is_hidden is None else np.concatenate([is_hidden, np.zeros(len(histories.wines), dtype=bool)]),
+        )
+        wine, wine_codes = self._wines(questions, expected.rows(slice(pairs)), is_hidden)
+        items = self._items(histories, expected.rows(slice(pairs, None)))
         longest = max(1, int(histories.lengths.max(initial=0)))
         owner, place = _places(histories)
         shape = (len(histories.lengths), longest)
@@ -93,21 +102,24 @@ class Encoder:
         self, questions: Questions, counts: RunningCounts, is_hidden: npt.NDArray[np.bool_] | None = None
     ) -> tuple[Float32s, Int64s]:
         """Features (pairs, wine features) and codes (pairs, codes) of the wines asked about."""
-        days = day_of(questions.features_as_of)[questions.member]
-        expected = expect(counts, questions.wines, questions.vintages, days, is_hidden)
-        asked = Candidates(questions.wines, questions.vintages, questions.as_of[questions.member], expected)
-        codes = self.codes_of(questions.wines)
-        if is_hidden is not None:
-            codes[is_hidden, CODED.index("wine")] = 0
-        return _columns([definition(asked) for definition in WINE_FEATURES.values()], len(questions.wines)), codes
+        expected = expect(counts, questions.wines, questions.vintages, _days_asked(questions), is_hidden)
+        return self._wines(questions, expected, is_hidden)
 
     def encode_items(self, histories: Histories, counts: RunningCounts) -> ItemFeatures:
         """Features and codes of every history row; what everyone made of a wine is taken as of the row's own day.
 
         They do not depend on when they are looked back at, so training makes them once per event.
         """
-        days = day_of(histories.moments)
-        expected = expect(counts, histories.wines, histories.vintages, days)
+        return self._items(histories, expect(counts, histories.wines, histories.vintages, day_of(histories.moments)))
+
+    def _wines(self, questions: Questions, expected: Expectation, is_hidden: npt.NDArray[np.bool_] | None) -> tuple[Float32s, Int64s]:
+        asked = Candidates(questions.wines, questions.vintages, questions.as_of[questions.member], expected)
+        codes = self.codes_of(questions.wines)
+        if is_hidden is not None:
+            codes[is_hidden, CODED.index("wine")] = 0
+        return _columns([definition(asked) for definition in WINE_FEATURES.values()], len(questions.wines)), codes
+
+    def _items(self, histories: Histories, expected: Expectation) -> ItemFeatures:
         rows = Tastings(histories, expected)
         values = _columns([definition(rows) for definition in ITEM_FEATURES.values()], len(histories.moments))
         return ItemFeatures(values, self.codes_of(histories.wines))
@@ -136,6 +148,10 @@ def match_wines(asked: Wines, tasted: Wines, member: Int64s) -> Float32s:
         match[..., place] = definition(asked[:, None], own)
     # A member's padding has no facts, so it matches nothing, whatever it is asked against.
     return match
+
+
+def _days_asked(questions: Questions) -> Int64s:
+    return day_of(questions.features_as_of)[questions.member]
 
 
 def _places(histories: Histories) -> tuple[Int64s, Int64s]:

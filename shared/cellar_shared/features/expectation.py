@@ -49,6 +49,11 @@ class Expectation:
     poor: Float64s
     great: Float64s
 
+    def rows(self, part: slice) -> Expectation:
+        """The expectation of some of the wines."""
+        everyone = Everyone(*(getattr(self.everyone, name)[part] for name in Everyone.__slots__))
+        return Expectation(everyone, self.levels[:, part], self.ratings[:, part], self.poor[part], self.great[part])
+
     def above(self, level: str) -> Float64s:
         """How far likes and strengths at `level` lie above everyone's; (wines, 2)."""
         return self.levels[LEVELS.index(level)]  # type: ignore[no-any-return]

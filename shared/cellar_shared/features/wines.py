@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -55,9 +56,14 @@ class WineFacts:
 NO_FACTS: Final = WineFacts()
 
 
+@cache
+def _nothing_known() -> Wines:
+    return np.array([wine_record(None, NO_FACTS)], dtype=WINE)
+
+
 def no_wines(count: int) -> Wines:
     """Records of `count` wines of which nothing is known."""
-    return np.full(count, np.array([wine_record(None, NO_FACTS)], dtype=WINE))
+    return np.full(count, _nothing_known())
 
 
 def wine_record(wine_id: str | None, facts: WineFacts) -> tuple[object, ...]:

@@ -38,7 +38,9 @@ def rewrite(bundle: Path, **changed: object) -> None:
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     names=st.dictionaries(st.text("abc.", min_size=1).map(lambda name: f"f{name}"), st.binary(), max_size=4),
-    facts=st.dictionaries(st.text(), st.none() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text()),
+    facts=st.dictionaries(
+        st.text(), st.none() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+    ),
 )
 def test_what_is_written_is_what_is_opened(tmp_path_factory, names, facts):
     path = tmp_path_factory.mktemp("bundles") / "bundle"

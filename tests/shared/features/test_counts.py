@@ -63,9 +63,7 @@ def test_everyone_is_the_trailing_year_shrunk_to_the_long_run(table, asked):
     rated = np.abs(value[:, RATED])
     value[:, RATED] = rated
     counts = RunningCounts.of_values(np.zeros(len(day), dtype=np.int64), day, value, day, value)
-    ever, year, season = (
-        value[(day < asked) & (day >= asked - span)].sum(axis=0) for span in (10**6, YEAR_DAYS, SEASON_DAYS)
-    )
+    ever, year, season = (value[(day < asked) & (day >= asked - span)].sum(axis=0) for span in (10**6, YEAR_DAYS, SEASON_DAYS))
     long_run = (ever[LIKED] + PRIOR_RATINGS * LIKE_PRIOR) / (ever[RATED] + PRIOR_RATINGS)
     everyone = counts.everyone_before(np.array([asked]))
     assert everyone.like_rate[0] == pytest.approx((year[LIKED] + PRIOR_RATINGS * long_run) / (year[RATED] + PRIOR_RATINGS))

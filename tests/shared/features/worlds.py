@@ -17,9 +17,9 @@ from cellar_shared.events.tables import DataWriter
 from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoded, Encoder
-from cellar_shared.features.histories import EVENT, Histories, Questions, history_of
+from cellar_shared.features.histories import EVENT, Histories, Questions, history_of, wines_of
 from cellar_shared.features.vocabulary import Vocabulary
-from cellar_shared.features.wines import WINE, WineFacts, no_wines, wine_record
+from cellar_shared.features.wines import WINE, WineFacts, wine_record
 from cellar_shared.store.rating_log import RatingLog, event_hashes
 
 DAY = MICROSECONDS_PER_DAY
@@ -126,9 +126,7 @@ class World:
 
 
 def questions_of(histories: Histories, wines: np.ndarray, as_of: int, asked: list[int], vintages: list[int]) -> Questions:
-    records = no_wines(len(asked))
-    known = np.array(asked) >= 0
-    records[known] = wines[np.array(asked)[known]]
+    records = wines_of(wines, np.array(asked, dtype=np.int32))
     moment = np.array([as_of], dtype=np.int64)
     one = np.zeros(len(asked), dtype=np.int64)
     return Questions(histories, moment, one, records, np.array(vintages, dtype=np.int16), midnight_before(moment))
@@ -206,4 +204,3 @@ def asked(draw: st.DrawFn, world: World) -> tuple[list[int], list[int]]:
     """Wines of the world and their vintages, one pair or a few."""
     pairs = draw(st.lists(st.tuples(st.integers(-1, len(world.catalogue) - 1), vintages), min_size=1, max_size=4))
     return [wine for wine, _ in pairs], [vintage for _, vintage in pairs]
-

@@ -240,7 +240,7 @@ def test_a_store_without_a_generation_says_how_to_write_one(store):
 
 def test_a_generation_with_another_fingerprint_is_refused(data, store):
     materialize(data, store, say=silent)
-    with pytest.raises(Incompatible, match="feature fingerprint .* run `cellar materialize` again"):
+    with pytest.raises(Incompatible, match=r"feature fingerprint .* run `cellar materialize` again"):
         Generation.open(store, "0" * 64)
 
 

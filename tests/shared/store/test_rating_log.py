@@ -78,7 +78,9 @@ MOMENTS = [datetime(2020, 2, 29, tzinfo=UTC), datetime(2020, 2, 29, 23, 59, 59, 
 
 @pytest.mark.parametrize("at", MOMENTS)
 def test_a_date_counts_from_the_following_midnight_a_moment_at_once_and_an_unknown_one_never(read, at):
-    log = read(table(*(rating(kind, at=at, precision=kind) for kind in ("date", "datetime", "unknown")), rating("none", precision="datetime")))
+    log = read(
+        table(*(rating(kind, at=at, precision=kind) for kind in ("date", "datetime", "unknown")), rating("none", precision="datetime"))
+    )
     moment = moment_of(at)
     found = dict(zip(log.event_ids.tolist(), log.events["moment"].tolist(), strict=True))
     names = ["date", "datetime", "unknown", "none"]

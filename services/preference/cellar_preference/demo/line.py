@@ -42,16 +42,13 @@ def run_line(data: Path | None, work: Path, *, is_once: bool, threads: int, repo
     reporter.say(_summary(manifest))
     with _step(reporter, "3 generation"):
         materialize(folder.path, work / "store", say=reporter.say)
-    with _step(reporter, "4 service"):
-        service = running_service(work / "bundle", f"{SCHEME}{work / 'store'}", work / "service.log")
-        url = service.__enter__()
-    try:
+    began = time.monotonic()
+    with running_service(work / "bundle", f"{SCHEME}{work / 'store'}", work / "service.log") as url:
+        reporter.say(f"[4 service] {time.monotonic() - began:.1f} s")
         show_answers(url, folder, manifest.trained_through)
         if not is_once:
             reporter.say(f"The service stays up at {url} (try {url}/docs). Ctrl-C ends it.")
             _wait_for_interrupt()
-    finally:
-        service.__exit__(None, None, None)
 
 
 def _ratings(data: Path | None, place: Path, reporter: Reporter) -> DataFolder:

@@ -31,7 +31,8 @@ def running_service(bundle: Path, store: str, log: Path) -> Iterator[str]:
     port = _free_port()
     command = [sys.executable, "-m", "cellar_shared", "serve", "preference", "--bundle", str(bundle), "--store", store, "--port", str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        # A process group of its own: Ctrl-C reaches the demo, and the demo ends the service.
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, process_group=0)
     try:
         _wait_until_ready(process, port, log)
         yield f"http://{HOST}:{port}"
