@@ -39,7 +39,10 @@ go on.
 
 Intervals are 95 % percentile bootstraps over members (over wines for the split of wines nobody has rated). A difference is
 paired: the same rows, the same resamples. ECE has 15 bins of equal mass; beside it and smECE stands the noise floor, the mean
-error that perfectly calibrated probabilities like these would show at this number of rows (200 draws)."""
+error that perfectly calibrated probabilities like these would show at this number of rows (200 draws).
+
+AUC within members compares a member's liked rows with their others. Where histories go on through the test rows (all splits but
+those of new members) it understates whoever reads them: of two rows that differ, the earlier like raises the later one's chance."""
 
 
 def evaluate_recipe(data: Path, recipe: Recipe, *, only: tuple[str, ...], baselines: bool, threads: int, reporter: Reporter) -> Evaluation:

@@ -30,7 +30,7 @@ class Recipe:
     weight_decay: float = 0.02
     half_life_days: float = 1095.0  # of a row's weight: taste and rating habits drift
     full_share: float = 0.5  # of rows that look back at all their history
-    empty_share: float = 0.1  # of rows that look back at nothing
+    empty_share: float = 0.12  # of rows that look back at nothing
     first_share: float = 0.08  # of rows that look back at their oldest five
     hidden_share: float = 0.1  # of rows whose wine is shown as one that nobody has rated
     names_dropped: float = 0.1  # of each wine's names, in the candidate and in histories

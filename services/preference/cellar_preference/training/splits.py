@@ -20,7 +20,7 @@ from cellar_shared.store.rating_log import RatingLog
 Mask = npt.NDArray[np.bool_]
 
 WARM_SHARE: Final = 0.05  # of the latest ratings
-COLD_MEMBER_SHARE: Final = 0.1
+COLD_MEMBER_SHARE: Final = 0.2  # so that the interval of a difference is narrower than the margin of .005
 COLD_WINE_SHARE: Final = 0.1
 COLD_WINE_FEWEST: Final = 5  # ratings of a wine, so that an interval over wines means something
 COLD_MONTHS: Final = 24  # the ends of the cold splits: long enough for counts, recent enough for today's drift
