@@ -8,13 +8,16 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.events.moments import Moments
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, Moments
 from cellar_shared.features.wines import Wines, no_wines
 
 NON_VINTAGE: Final = 0
 UNKNOWN_VINTAGE: Final = -1
+# A tasting whose day nobody knows is taken to be a year old: about the middle of what histories hold (judgement).
+UNDATED_AGE: Final = 365 * MICROSECONDS_PER_DAY
 
-# One rating as a store keeps it. `row` points into the generation's wines, -1 is a wine that the catalogue lacks.
+# One rating as a store keeps it; an undated one has moment NEVER.
+# `row` points into the generation's wines, -1 is a wine that the catalogue lacks.
 EVENT: Final = np.dtype([("moment", "<i8"), ("row", "<i4"), ("vintage", "<i2"), ("liked", "u1"), ("strength", "<f4")])
 
 Events = npt.NDArray[np.void]
@@ -81,8 +84,18 @@ def wines_of(wines: Wines, rows: npt.NDArray[np.int32]) -> Wines:
     return records
 
 
-def history_of(events: Events, wines: Wines, as_of: int, limit: int) -> tuple[Histories, bool]:
-    """The latest `limit` of one member's `events` (EVENT, oldest first) before `as_of`, and whether any were cut off."""
-    end = int(np.searchsorted(events["moment"], as_of))
-    start = max(0, end - limit)
-    return Histories.of_events(np.array([0, end - start], dtype=np.int64), events[start:end], wines), start > 0
+def history_of(events: Events, wines: Wines, as_of: int, limit: int, *, is_undated_known: bool = False) -> tuple[Histories, bool]:
+    """The latest `limit` of one member's `events` (EVENT, oldest first) before `as_of`, and whether any were cut off.
+
+    Undated events (moment NEVER, last) are left out unless `is_undated_known`; then they are taken to be UNDATED_AGE old,
+    as they are in a history that comes with a request.
+    """
+    known = events[: int(np.searchsorted(events["moment"], as_of))]
+    undated = events[int(np.searchsorted(events["moment"], NEVER)) :]
+    if is_undated_known and len(undated):
+        undated = undated.copy()
+        undated["moment"] = as_of - UNDATED_AGE
+        known = np.concatenate([undated, known])
+        known = known[np.argsort(known["moment"], kind="stable")]
+    start = max(0, len(known) - limit)
+    return Histories.of_events(np.array([0, len(known) - start], dtype=np.int64), known[start:], wines), start > 0

@@ -13,7 +13,9 @@ from cellar_shared.display import Reporter
 def materialize(
     data: Annotated[Path, typer.Option("--data", help="The data folder.")],
     store: Annotated[str, typer.Option("--store", help="lmdb://DIR")],
-    horizon_days: Annotated[int, typer.Option("--horizon-days", min=1, help="How far back questions may be asked (as_of).")] = 3650,
+    horizon_days: Annotated[
+        int, typer.Option("--horizon-days", min=1, max=36500, help="How far back questions may be asked (as_of).")
+    ] = 3650,
     bundle: Annotated[list[Path] | None, typer.Option("--bundle", help="Build this bundle's index ahead (may be given again).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:

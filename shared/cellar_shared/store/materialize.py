@@ -64,7 +64,7 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
         say(f"counting {dated.sum():,} ratings")
         _write_arrays(staging, log)
         say(f"writing {len(log.member_ids):,} members")
-        members = write_members(staging / "members", _members_of(log, events_through))
+        members = write_members(staging / "members", _members_of(log))
         manifest = GenerationManifest(
             format=FORMAT,
             id=identity,
@@ -114,11 +114,8 @@ def _write_arrays(staging: Path, log: RatingLog) -> None:
     np.save(staging / "wines.npy", log.wines, allow_pickle=False)
 
 
-def _members_of(log: RatingLog, events_through: int) -> Iterator[tuple[str, Events]]:
-    """Each member's ratings, oldest first. An undated rating is known to whoever asks after the generation's end."""
-    events = log.events.copy()
-    events["moment"][events["moment"] == NEVER] = events_through - 1
+def _members_of(log: RatingLog) -> Iterator[tuple[str, Events]]:
+    """Each member's ratings, oldest first, undated ones last."""
     offsets = log.offsets
     for place, member_id in enumerate(log.member_ids):
-        own = events[offsets[place] : offsets[place + 1]]
-        yield str(member_id), own[np.argsort(own["moment"], kind="stable")]
+        yield str(member_id), log.events[offsets[place] : offsets[place + 1]]

@@ -83,6 +83,23 @@ def test_a_rating_without_a_date_is_a_year_old(client, wine_ids):
     assert undated == a_year_old
 
 
+def test_undated_ratings_count_alike_stored_and_given(connect, line, ratings, data_of, busiest, wine_ids, tmp_path):
+    member = busiest[0]
+    own = pl.col("member_id") == member
+    undated = ratings.with_columns(
+        rated_at=pl.when(~own).then("rated_at"), time_precision=pl.when(own).then(pl.lit("unknown")).otherwise("time_precision")
+    )
+    materialize(data_of(tmp_path / "undated", undated), tmp_path / "store", say=lambda _: None)
+    client = connect(line.bundle, tmp_path / "store").start()
+    rows = undated.filter(own).sort("event_id").select("wine_id", "vintage", rating="rating_raw").to_dicts()
+    history = [row | {"vintage": "NV" if row["vintage"] == 0 else row["vintage"]} for row in rows]
+    stored, given = (client.ask(*wine_ids, **who) for who in ({"member_id": member}, {"history": history}))
+    assert stored["results"][0]["evidence"]["own_tastings"] == len(history) > 5
+    assert [result["probability"] for result in stored["results"]] == pytest.approx(
+        [result["probability"] for result in given["results"]], abs=SAME
+    )
+
+
 @pytest.mark.parametrize("place", [0.3, 0.7, 0.98])  # the last: after the end of training, where trailing offsets act
 def test_an_answer_as_of_the_past_is_that_of_a_generation_made_of_the_past(
     client, connect, line, ratings, data_of, busiest, wine_ids, tmp_path, place

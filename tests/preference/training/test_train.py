@@ -28,8 +28,8 @@ def test_a_manifest_says_where_the_bundle_comes_from(line):
     assert manifest.facts["members"] > 300
     assert set(manifest.facts["libraries"]) >= {"torch", "onnxruntime", "numpy"}
     assert manifest.settings["recipe"]["epochs"] == 1
-    assert manifest.metrics["calibration_rows"] > 100
-    assert 0 <= manifest.metrics["calibration_ece"] < 0.5
+    assert manifest.metrics["calibration"]["rows"] > 100
+    assert 0 <= manifest.metrics["calibration"]["ece"] < 0.5
 
 
 def test_an_existing_folder_is_refused_before_anything_is_read(line, tmp_path):

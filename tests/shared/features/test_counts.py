@@ -1,4 +1,4 @@
-"""Running counts against counting by hand, cut down, written and read back; and what counting takes off a like."""
+"""Running counts against counting by hand, cut down, written and read back; and what they let expect of a wine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cellar_shared.features.counts import (
     group_keys,
 )
 from cellar_shared.features.expectation import LEVELS, expect
-from cellar_shared.features.identity import UNKNOWN, identity, mixed
+from cellar_shared.features.identity import UNKNOWN, mixed
 from cellar_shared.features.wines import WINE, WineFacts, no_wines, wine_record
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
@@ -138,29 +138,6 @@ def test_the_order_in_which_ratings_of_different_moments_are_handed_in_does_not_
     other = worlds.count_ratings(world.wines, worlds.events_of(shuffled), members[1])
     for field in fields(RunningCounts):
         np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
-
-
-def test_a_like_says_less_for_the_wine_when_its_rater_likes_everything(worlds):
-    lenient = [worlds.Rating(0, 1, -1, 5.0, day, 0) for day in range(10)]
-    strict = [worlds.Rating(1, 1, -1, 1.0, day, 1) for day in range(10)]
-    wine = np.array([identity("wine", "w0")])
-
-    def likes_above(member):
-        ratings = (*lenient, *strict, worlds.Rating(member, 0, -1, 5.0, 20, 0))
-        world = worlds.World((WineFacts(), WineFacts()), ratings)
-        return world.counts().before(wine, np.array([17_030]))[0, LIKES_ABOVE]
-
-    assert likes_above(0) < likes_above(2) < likes_above(1)
-
-
-def test_a_like_says_less_for_the_wine_in_a_year_in_which_everything_is_liked(worlds):
-    wine = np.array([identity("wine", "w0")])
-
-    def likes_above(stars):
-        ratings = (*(worlds.Rating(1, -1, -1, stars, day, day) for day in range(200)), worlds.Rating(0, 0, -1, 5.0, 300, 0))
-        return worlds.World((WineFacts(),), ratings).counts().before(wine, np.array([17_400]))[0, LIKES_ABOVE]
-
-    assert likes_above(5.0) < likes_above(1.0)
 
 
 # Expectation

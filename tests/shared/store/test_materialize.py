@@ -19,7 +19,7 @@ from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.events.tables import DataWriter
 from cellar_shared.features.counts import RATED
 from cellar_shared.features.fingerprint import feature_fingerprint
-from cellar_shared.features.histories import history_of
+from cellar_shared.features.histories import UNDATED_AGE, history_of
 from cellar_shared.features.identity import identity
 from cellar_shared.features.wines import WineFacts
 from cellar_shared.store.generation import (
@@ -304,8 +304,12 @@ def test_an_undated_rating_is_known_at_the_end_and_never_counted(world, tmp_path
     generation = opened(store)
     events = generation.members.events_of("m0")
     assert events["row"].tolist() == [1, 0]
-    for as_of, known in ((manifest.events_through - 1, 1), (manifest.events_through, 2)):
-        assert history_of(events, generation.wines, as_of, 100)[0].lengths.tolist() == [known]
+    as_of = manifest.events_through
+    assert history_of(events, generation.wines, as_of, 100)[0].lengths.tolist() == [1]
+    histories, _ = history_of(events, generation.wines, as_of, 100, is_undated_known=True)
+    assert histories.moments.tolist() == sorted(histories.moments.tolist())
+    assert as_of - UNDATED_AGE in histories.moments.tolist()
+    assert histories.lengths.tolist() == [2]
     end = np.array([manifest.events_through // DAY])
     assert generation.counts.before(np.array([identity("wine", "w0")]), end)[0, RATED] == 1
 
@@ -316,7 +320,7 @@ def test_without_any_dated_rating_there_is_a_history_and_no_count(world, tmp_pat
     generation = opened(store)
     assert manifest.events_through == 0
     assert len(generation.counts.keys) == 0
-    histories, _ = history_of(generation.members.events_of("m0"), generation.wines, 17_000 * DAY, 100)
+    histories, _ = history_of(generation.members.events_of("m0"), generation.wines, 17_000 * DAY, 100, is_undated_known=True)
     assert histories.lengths.tolist() == [2]
 
 

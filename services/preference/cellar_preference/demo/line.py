@@ -68,10 +68,10 @@ def _ratings(data: Path | None, place: Path, reporter: Reporter) -> DataFolder:
 
 
 def _summary(manifest: BundleManifest) -> str:
-    metrics = manifest.metrics
+    metrics = manifest.metrics["calibration"]
     return (
         f"bundle {manifest.version}: {manifest.facts['rows']:,} ratings through {manifest.trained_through}; "
-        f"on its calibration rows ECE {metrics['calibration_ece']:.4f}, noise floor {metrics['calibration_ece_noise_floor']:.4f}"
+        f"on its calibration rows ECE {metrics['ece']:.4f}, noise floor {metrics['ece_noise_floor']:.4f}"
     )
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_preference.serving.predictor import MODEL, Predictor
-from cellar_shared.calibration.trailing import WINDOW_DAYS, TrailingOffset
+from cellar_shared.calibration.trailing import PULL, WINDOW_DAYS, TrailingOffset
 from cellar_shared.durable import write_durably
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of, midnight_before, moment_of
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, midnight_before, moment_of
 from cellar_shared.features.histories import Events, Histories, Questions, wines_of
 from cellar_shared.store.generation import Generation
 
@@ -27,7 +27,7 @@ ROWS_A_BATCH: Final = 2_000
 
 def open_index(predictor: Predictor, generation: Generation, store: Path) -> TrailingOffset:
     """The bundle's trailing offsets on the generation: read where they were built before, else built and, if the store lets, kept."""
-    file = store / "indexes" / f"{MODEL}-{predictor.manifest.version}-{generation.manifest.id}.npz"
+    file = store / "indexes" / f"{MODEL}-{predictor.manifest.version}-{generation.manifest.id}-{WINDOW_DAYS}-{PULL:g}.npz"
     track = _read(file)
     if track is None:
         track = build_index(predictor, generation)
@@ -75,13 +75,11 @@ def build_index(predictor: Predictor, generation: Generation) -> TrailingOffset:
 
 def _recent(generation: Generation, since: int, limit: int) -> Iterator[tuple[Questions, npt.NDArray[np.float64]]]:
     """Every stored rating from `since` on as a question of its own, in batches, and whether it was a like."""
-    # An undated rating is stored as known at the generation's very end: when it was given nobody knows, so it is not asked.
-    undated = generation.manifest.events_through - 1
     asked: list[Events] = []
     pasts: list[Events] = []
     for events in generation.members.each():
         moments = events["moment"]
-        for place in np.flatnonzero((moments >= since) & (moments != undated)).tolist():
+        for place in np.flatnonzero((moments >= since) & (moments != NEVER)).tolist():
             end = int(np.searchsorted(moments, moments[place]))
             asked.append(events[place : place + 1])
             pasts.append(events[max(0, end - limit) : end])

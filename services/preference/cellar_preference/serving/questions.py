@@ -12,17 +12,15 @@ import numpy.typing as npt
 
 from cellar_preference.serving.contract import About, Basis, HistoryRow, PreferenceRequest, Vintage
 from cellar_shared.errors import BadInput
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, iso_of, moment_of
+from cellar_shared.events.moments import iso_of, moment_of
 from cellar_shared.events.scales import Scale, scale_named
-from cellar_shared.features.histories import NON_VINTAGE, UNKNOWN_VINTAGE, Histories, Questions, history_of
+from cellar_shared.features.histories import NON_VINTAGE, UNDATED_AGE, UNKNOWN_VINTAGE, Histories, Questions, history_of
 from cellar_shared.features.identity import identity
 from cellar_shared.features.wines import WINE, WineFacts, Wines, no_wines, wine_record
 from cellar_shared.service.problems import FieldError, Problem
 from cellar_shared.store.generation import Generation
 
 AHEAD_MOST_S: Final = 60
-# A tasting whose day the caller does not know is taken to be a year old: the middle of what histories hold (judgement).
-UNDATED_AGE: Final = 365 * MICROSECONDS_PER_DAY
 
 _NOTHING_KNOWN: Final = no_wines(1)[0].tobytes()
 
@@ -86,7 +84,13 @@ def ask(request: PreferenceRequest, stored: npt.NDArray[np.void] | None, moment:
         histories, ignored, is_truncated = _given_history(request.history, scale, moment, generation, limit)
     else:
         events = np.zeros(0, dtype=np.void) if stored is None else stored
-        histories, is_truncated = history_of(events, generation.wines, moment, limit) if len(events) else (_no_history(), False)
+        # When an undated rating was given nobody knows, only that it was there when the generation was written.
+        is_undated_known = moment >= generation.manifest.events_through
+        histories, is_truncated = (
+            history_of(events, generation.wines, moment, limit, is_undated_known=is_undated_known)
+            if len(events)
+            else (_no_history(), False)
+        )
         ignored = 0
     wines, bases = _wines_of([(wine.wine_id, wine.about) for wine in request.wines], generation)
     features_as_of = generation.clamp(moment)

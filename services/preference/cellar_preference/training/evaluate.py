@@ -50,7 +50,14 @@ def evaluate_recipe(data: Path, recipe: Recipe, *, only: tuple[str, ...], baseli
     began = time.monotonic()
     folder = DataFolder.open(data)
     log = read_rating_log(folder)
-    splits = make_splits(log, recipe.seed, only)
+    splits = []
+    for split in make_splits(log, recipe.seed, only):
+        if split.test.sum() < FEWEST_ROWS:
+            reporter.say(f"{split.name}: {int(split.test.sum())} test rows are fewer than {FEWEST_ROWS}; left out")
+        else:
+            splits.append(split)
+    if not splits:
+        raise BadInput(f"no split of {data} has {FEWEST_ROWS} test rows; evaluate on more data")
     runs = {(split.cut, split.train.tobytes()) for split in splits}
     verdicts: list[SplitVerdict] = []
     learned: dict[tuple[int, bytes], Learned] = {}
@@ -59,14 +66,9 @@ def evaluate_recipe(data: Path, recipe: Recipe, *, only: tuple[str, ...], baseli
             key = (split.cut, split.train.tobytes())
             if key not in learned:
                 learned = {key: learn(log, split.train, split.visible, split.counted, recipe, threads, _named(step, split.name))}
-            if split.test.sum() < FEWEST_ROWS:
-                reporter.say(f"{split.name}: {int(split.test.sum())} test rows are fewer than {FEWEST_ROWS}; left out")
-                continue
             verdict = _judge(log, split, learned[key], recipe, baselines, threads, _named(step, split.name))
             verdicts.append(verdict)
             reporter.say(f"{split.name}: {one_line(verdict)}")
-    if not verdicts:
-        raise BadInput(f"no split of {data} has {FEWEST_ROWS} test rows; evaluate on more data")
     return _evaluation(folder, log, PROTOCOL, verdicts, began)
 
 

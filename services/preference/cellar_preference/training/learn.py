@@ -20,6 +20,7 @@ from cellar_preference.training.network import Served
 from cellar_preference.training.rows import RatedRows, Span, counts_of
 from cellar_shared.calibration.apply import Calibrator
 from cellar_shared.calibration.fit import fit_calibrator
+from cellar_shared.calibration.measure import bias, ece, noise_floor
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of
@@ -42,13 +43,17 @@ RATINGS_FROM: Final = (0, 1, 10, 50)
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What one run made; `counts` are those it learnt with, for whoever asks it next."""
+    """What one run made; `counts` are those it learnt with, for whoever asks it next.
+
+    `calibration`: how true the calibrated answers of the network that had not learnt the calibration rows are on them.
+    """
 
     encoder: Encoder
     network: Served
     calibrator: Calibrator
     counts: RunningCounts
     calibration_rows: Bools
+    calibration: dict[str, float]
 
     def probabilities(self, rows: RatedRows, span: Span, track: TrailingOffset | None = None) -> Float64s:
         """Calibrated chances of a like for every row, looking back at `span`; with `track`, moved by its day's offset."""
@@ -78,9 +83,10 @@ def learn(
     first = fit_networks(
         RatedRows(log, visible, counts, encoder, train & ~held), recipe.with_networks(1), lambda note: step(f"calibration {note}")
     )
-    calibrator = _calibrate(first, RatedRows(log, visible, counts, encoder, held))
+    held_rows = RatedRows(log, visible, counts, encoder, held)
+    calibrator = _calibrate(first, held_rows)
     network = fit_networks(RatedRows(log, visible, counts, encoder, train), recipe, step)
-    return Learned(encoder, network, calibrator, counts, held)
+    return Learned(encoder, network, calibrator, counts, held, _measure(first, calibrator, held_rows))
 
 
 def steps_of(recipe: Recipe) -> int:
@@ -113,3 +119,15 @@ def _calibrate(network: Served, rows: RatedRows) -> Calibrator:
         tastings_from=TASTINGS_FROM,
         ratings_from=RATINGS_FROM,
     )
+
+
+def _measure(network: Served, calibrator: Calibrator, rows: RatedRows) -> dict[str, float]:
+    """Fitted on these rows, so a figure of health and no evaluation."""
+    span = rows.latest()
+    probabilities = calibrator.apply(logits_of(network, rows, span), span.lengths, wine_ratings_of(rows.wine_features))
+    return {
+        "rows": float(len(rows)),
+        "ece": round(ece(rows.labels, probabilities), 5),
+        "ece_noise_floor": round(noise_floor(ece, probabilities, seed=0), 5),
+        "bias": round(bias(rows.labels, probabilities), 5),
+    }

@@ -17,12 +17,11 @@ import numpy.typing as npt
 
 from cellar_preference.serving.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, NETWORK_FILE, ROWS_FILE, VOCABULARY_FILE, Predictor
 from cellar_preference.training.export import export_onnx
-from cellar_preference.training.fit import Recipe, logits_of
+from cellar_preference.training.fit import Recipe
 from cellar_preference.training.learn import Learned, learn
 from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows, Span
 from cellar_shared.bundle.golden import GoldenCases
 from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
-from cellar_shared.calibration.measure import ece, noise_floor
 from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, iso_of
 from cellar_shared.events.tables import DataFolder
@@ -65,7 +64,7 @@ def train(data: Path, out: Path, *, hold_out_days: int, recipe: Recipe, threads:
         scale=folder.manifest.scale,
         settings={"history_limit": HISTORY_LIMIT, "recipe": msgspec.to_builtins(recipe), "hold_out_days": hold_out_days},
         facts=_facts(folder, log, learned, learnt_from),
-        metrics=_metrics(learned, rows),
+        metrics={"calibration": learned.calibration},
         files={},
     )
     predictor = Predictor.of_files(manifest, files)
@@ -110,18 +109,6 @@ def _npy(array: npt.NDArray[Any]) -> bytes:
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
-
-
-def _metrics(learned: Learned, rows: RatedRows) -> dict[str, Any]:
-    """How the calibrator does on the rows it was fitted on: a sanity figure, not an evaluation."""
-    span = rows.latest()
-    probabilities = learned.probabilities(rows, span)
-    return {
-        "calibration_rows": len(rows),
-        "calibration_ece": round(ece(rows.labels, probabilities), 5),
-        "calibration_ece_noise_floor": round(noise_floor(ece, probabilities, seed=0), 5),
-        "calibration_mean_logit": round(float(logits_of(learned.network, rows, span).mean()), 5),
-    }
 
 
 def _facts(folder: DataFolder, log: RatingLog, learned: Learned, learnt_from: npt.NDArray[np.bool_]) -> dict[str, Any]:
