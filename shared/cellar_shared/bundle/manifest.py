@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from cellar_shared.durable import swap_folder, write_durably
+from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import BadInput, Incompatible
 
 FORMAT: Final = 1
@@ -94,22 +91,13 @@ def write_bundle(path: Path, manifest: BundleManifest, files: Mapping[str, bytes
     """Write a bundle whole or not at all; the manifest's `files` and `version` are filled in. Refuses an existing `path`."""
     if path.exists():
         raise BadInput(f"{path} already exists and a bundle is never changed; name another folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    manifest = msgspec.structs.replace(manifest, files=digests)
+    manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+    with staged_folder(path) as staging:
         for name, content in files.items():
-            with (staging / name).open("wb") as stream:
-                stream.write(content)
-                os.fsync(stream.fileno())
-        digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-        manifest = msgspec.structs.replace(manifest, files=digests)
-        manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+            write_durably(staging / name, content)
         write_durably(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-        staging.chmod(0o755)
-        swap_folder(staging, path)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
     return manifest
 
 

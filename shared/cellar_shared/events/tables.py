@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -21,7 +20,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from cellar_shared.durable import swap_folder, write_durably
+from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import BadInput
 
 MANIFEST = "data.json"
@@ -120,6 +119,7 @@ class DataWriter:
     replace: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
     staging: Path = field(init=False)
+    _exit: ExitStack = field(init=False, default_factory=ExitStack)
     _rows: dict[str, int] = field(init=False, default_factory=dict)
     _parts: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
 
@@ -129,23 +129,18 @@ class DataWriter:
                 raise BadInput(f"{self.path} already exists; name another folder or say --replace")
             if not (self.path / MANIFEST).is_file():
                 raise BadInput(f"{self.path} is not a data folder, so it is not replaced; name another folder")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.staging = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
+        self.staging = self._exit.enter_context(staged_folder(self.path))
+        self._exit.push(self._finish)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is not None:
-            shutil.rmtree(self.staging, ignore_errors=True)
-            return
-        tables = {name: TableFacts(self._rows[name], self._parts[name]) for name in self._rows}
-        manifest = DataManifest(self.namespace, self.scale, self.source, tables, self.notes)
-        try:
+        self._exit.__exit__(kind, error, trace)
+
+    def _finish(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            tables = {name: TableFacts(self._rows[name], self._parts[name]) for name in self._rows}
+            manifest = DataManifest(self.namespace, self.scale, self.source, tables, self.notes)
             write_durably(self.staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-            self.staging.chmod(0o755)
-            swap_folder(self.staging, self.path)
-        except BaseException:
-            shutil.rmtree(self.staging, ignore_errors=True)
-            raise
 
     def add(self, table: str, rows: pl.DataFrame) -> None:
         """Append one part to `table`; columns are brought to the schema's names, order and dtypes."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from cellar_shared.durable import swap_folder, write_durably
+from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.events.tables import DataFolder
@@ -58,9 +56,7 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
     # The question's own midnight is what counts, so what is known through an instant is known through the next midnight.
     events_through += -events_through % MICROSECONDS_PER_DAY
     earliest = events_through - horizon_days * MICROSECONDS_PER_DAY
-    place.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=place.parent))
-    try:
+    with staged_folder(place) as staging:
         say(f"counting {dated.sum():,} ratings")
         _write_arrays(staging, log)
         say(f"writing {len(log.member_ids):,} members")
@@ -81,11 +77,6 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
             files={str(file.relative_to(staging)): file_digest(file) for file in sorted(staging.rglob("*")) if file.is_file()},
         )
         write_durably(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-        staging.chmod(0o755)
-        swap_folder(staging, place)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
     point_current(store, identity)
     say(f"{store / CURRENT} is {identity}")
     return manifest

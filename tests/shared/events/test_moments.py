@@ -67,7 +67,7 @@ def test_a_day_runs_from_its_midnight_to_the_last_microsecond(moment: int) -> No
 @given(moments)
 def test_the_number_of_a_day_is_the_calendars(moment: int) -> None:
     number = day_of(array(moment))
-    assert number.dtype == np.int32
+    assert number.dtype == np.int64
     assert number[0] == (datetime_of(moment).date() - datetime(1970, 1, 1).date()).days
 
 

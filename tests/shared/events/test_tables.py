@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_nothing_beside_it(tmp_path:
     with pytest.raises(OSError, match="data"), DataWriter(tmp_path / "data", "made", "1-5", "test") as writer:
         writer.add("wines", wines(1))
         (tmp_path / "data").write_text("somebody was faster", "utf-8")
-        (tmp_path / f".data.old-{os.getpid()}").mkdir()
+        (tmp_path / f".data.old-{os.getpid()}-").mkdir()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".data.") and (path / "wines").exists()]
     assert (tmp_path / "data").read_text("utf-8") == "somebody was faster"
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of
 from cellar_shared.features.candidates import WINE_FEATURES
 from cellar_shared.features.counts import LIKES_ABOVE, RATED, STRENGTH_ABOVE
+from cellar_shared.features.histories import UNDATED_AGE
 from cellar_shared.features.identity import identity
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
@@ -112,3 +113,20 @@ def test_what_a_rating_adds_to_the_counts_depends_on_earlier_ratings_only_whatev
     day = np.full(len(keys), pivot.moment // MICROSECONDS_PER_DAY)
     one, other = (seen.counts().before(keys, day)[:, LIKES_ABOVE : STRENGTH_ABOVE + 1] for seen in (world, changed))
     np.testing.assert_array_equal(one, other)
+
+
+@LAW
+@given(data=st.data())
+def test_undated_ratings_are_left_out_or_taken_to_be_a_year_old(worlds, data):
+    world = data.draw(worlds.worlds())
+    as_of = data.draw(worlds.moments)
+    log = world.log()
+    own = log.events[log.members == 0]
+    undated = data.draw(st.integers(0, len(own)))
+    own["moment"][len(own) - undated :] = NEVER
+    dated = [moment for moment in own["moment"].tolist() if moment < as_of]
+    left_out, _ = worlds.history_of(own, log.wines, as_of, 100)
+    known, _ = worlds.history_of(own, log.wines, as_of, 100, is_undated_known=True)
+    assert left_out.moments.tolist() == dated
+    assert known.moments.tolist() == sorted([*dated, *[as_of - UNDATED_AGE] * undated])
+    assert (own["moment"][len(own) - undated :] == NEVER).all()  # the store's own are left as they were

@@ -4,74 +4,35 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.events.tables import DataWriter
 from cellar_shared.features.counts import RATED
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import UNDATED_AGE, history_of
 from cellar_shared.features.identity import identity
-from cellar_shared.features.wines import WineFacts
 from cellar_shared.store.generation import (
     CURRENT,
-    FORMAT,
     MANIFEST,
     Generation,
-    WineIndex,
     current_id,
-    read_manifest,
-    store_path,
     verify_files,
 )
 from cellar_shared.store.materialize import materialize
 
 DAY = MICROSECONDS_PER_DAY
-Opened = Callable[[Path], Generation]
 
 
 def silent(_: str) -> None:
     pass
-
-
-@pytest.fixture
-def opened() -> Iterator[Opened]:
-    """Opens a store's current generation; its members are closed when the test is over."""
-    generations: list[Generation] = []
-
-    def open_store(store: Path) -> Generation:
-        generations.append(Generation.open(store, feature_fingerprint()))
-        return generations[-1]
-
-    yield open_store
-    for generation in generations:
-        generation.members.close()
-
-
-@pytest.fixture
-def world(worlds):
-    """Two wines; one member with two ratings, one with one."""
-    ratings = (worlds.Rating(0, 0, 2015, 4.5, 1, 5), worlds.Rating(0, 1, 0, 2.0, 3, None), worlds.Rating(1, 0, -1, 3.0, 2, 9))
-    return worlds.World((WineFacts("P", "Red", "Italy"), WineFacts("Q", "White", "Italy")), ratings)
-
-
-@pytest.fixture
-def data(world, tmp_path) -> Path:
-    return world.write(tmp_path / "data")
-
-
-@pytest.fixture
-def store(tmp_path) -> Path:
-    return tmp_path / "store"
 
 
 def state_of(store: Path) -> dict[str, tuple[int, int, bytes]]:
@@ -167,6 +128,7 @@ def test_another_horizon_is_another_generation(data, store):
 KILLED = """
 import sys
 from pathlib import Path
+from cellar_shared import durable
 from cellar_shared.store import materialize as work
 
 def wait(*_):
@@ -177,7 +139,7 @@ where = sys.argv[3]
 if where == "before CURRENT":
     work.point_current = wait
 elif where == "before the swap":
-    work.swap_folder = wait
+    durable._swap = wait
 work.materialize(Path(sys.argv[1]), Path(sys.argv[2]), say=lambda said: wait() if said.startswith(where) else None)
 """
 
@@ -207,7 +169,7 @@ def test_a_failed_run_leaves_nothing_behind(data, store, monkeypatch):
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-        patch.setattr("cellar_shared.store.materialize.swap_folder", fail)
+        patch.setattr("cellar_shared.durable._swap", fail)
         materialize(data, store, say=silent)
     assert [file for file in store.rglob("*") if file.is_file()] == []
     with pytest.raises(BadInput, match="cellar materialize"):
@@ -228,67 +190,6 @@ def test_a_damaged_generation_is_written_again(data, store, opened, spoil):
         (folder / MANIFEST).write_bytes(b"{")
     assert materialize(data, store, say=silent).id == manifest.id
     verify_files(folder, opened(store).manifest)
-
-
-# Opening
-
-
-def test_a_store_without_a_generation_says_how_to_write_one(store):
-    with pytest.raises(BadInput, match="holds no generation; write one with `cellar materialize"):
-        Generation.open(store, feature_fingerprint())
-
-
-def test_a_generation_with_another_fingerprint_is_refused(data, store):
-    materialize(data, store, say=silent)
-    with pytest.raises(Incompatible, match=r"feature fingerprint .* run `cellar materialize` again"):
-        Generation.open(store, "0" * 64)
-
-
-def test_a_generation_of_another_format_is_refused(data, store):
-    manifest = materialize(data, store, say=silent)
-    file = store / "generations" / manifest.id / MANIFEST
-    file.write_bytes(msgspec.json.encode(msgspec.structs.replace(manifest, format=FORMAT + 1)))
-    with pytest.raises(Incompatible, match=f"has format {FORMAT + 1}"):
-        Generation.open(store, feature_fingerprint())
-
-
-def test_every_missing_file_is_named(data, store):
-    manifest = materialize(data, store, say=silent)
-    folder = store / "generations" / manifest.id
-    assert set(manifest.files) == {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} - {MANIFEST}
-    for name in manifest.files:
-        (folder / name).rename(store / "away")
-        with pytest.raises(BadInput, match=f"{name} is missing"):
-            Generation.open(store, feature_fingerprint())
-        (store / "away").rename(folder / name)
-
-
-def test_every_damaged_file_is_named(data, store):
-    manifest = materialize(data, store, say=silent)
-    folder = store / "generations" / manifest.id
-    for name in manifest.files:
-        good = (folder / name).read_bytes()
-        (folder / name).write_bytes(bytes([good[0] ^ 1]) + good[1:])
-        with pytest.raises(BadInput, match=f"{name} is damaged"):
-            verify_files(folder, manifest)
-        (folder / name).write_bytes(good)
-    verify_files(folder, manifest)
-
-
-def test_a_current_that_names_nothing_is_refused(data, store):
-    materialize(data, store, say=silent)
-    (store / CURRENT).write_text("ffff\n")
-    with pytest.raises(BadInput, match="ffff"):
-        Generation.open(store, feature_fingerprint())
-    with pytest.raises(BadInput, match="cannot be read"):
-        read_manifest(store / "generations" / "ffff")
-
-
-@pytest.mark.parametrize("url", ["lmdb://", "redis://here", "run/store", ""])
-def test_a_store_that_is_none_is_refused_with_an_example(url):
-    with pytest.raises(BadInput, match="lmdb://run/store"):
-        store_path(url)
-    assert store_path("lmdb://run/store") == Path("run/store")
 
 
 # What stands in the tables
@@ -354,12 +255,3 @@ def test_data_without_a_rating_that_can_be_used_is_refused(world, tmp_path, stor
     corked = world.rating_table().with_columns(defective=True)
     with pytest.raises(BadInput, match="no rating that can be used; import ratings first"):
         materialize(changed(world, tmp_path, corked), store, say=silent)
-
-
-def test_an_index_finds_each_wine_and_refuses_two_of_one_identity(world):
-    index = WineIndex.of(world.wines[::-1])
-    asked = np.array([identity("wine", name) for name in ("w0", "w1", "w2")])
-    assert index.rows_of(asked).tolist() == [1, 0, -1]
-    assert WineIndex.of(world.wines[:0]).rows_of(asked).tolist() == [-1, -1, -1]
-    with pytest.raises(BadInput, match="share an identity"):
-        WineIndex.of(world.wines[[0, 1, 0]])
