@@ -17,7 +17,7 @@ from cellar_shared.features.counts import ABOVE, GREAT, GROUPS, POOR, RATED, YEA
 from cellar_shared.features.identity import UNKNOWN
 from cellar_shared.features.wines import Wines
 
-# Belief in the wider level, in ratings; chosen on development splits of X-Wines, flat within a factor of two.
+# Belief in the wider level, in ratings (judgement).
 BELIEF: Final = {"type": 50.0, "country_type": 30.0, "region_type": 30.0, "grape_type": 30.0, "producer": 20.0}
 WINE_BELIEF: Final = 6.0
 VINTAGE_BELIEF: Final = 10.0

@@ -1,4 +1,4 @@
-"""Generations: written once, whole or not at all, the same features as offline, refused when they do not fit."""
+"""Writing generations: once, whole or not at all, the same features as offline, whatever stands in the tables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,7 @@ from cellar_shared.features.counts import RATED
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import UNDATED_AGE, history_of
 from cellar_shared.features.identity import identity
-from cellar_shared.store.generation import (
-    CURRENT,
-    MANIFEST,
-    Generation,
-    current_id,
-    verify_files,
-)
+from cellar_shared.store.generation import CURRENT, MANIFEST, Generation, current_id, verify_files
 from cellar_shared.store.materialize import materialize
 
 DAY = MICROSECONDS_PER_DAY
@@ -195,7 +189,7 @@ def test_a_damaged_generation_is_written_again(data, store, opened, spoil):
 # What stands in the tables
 
 
-def test_an_undated_rating_is_known_at_the_end_and_never_counted(world, tmp_path, store, opened):
+def test_an_undated_rating_is_kept_as_undated_and_never_counted(world, tmp_path, store, opened):
     world = world.having(rating._replace(time=7) for rating in world.ratings)
     first = pl.col("event_id") == "e000"
     undated = world.rating_table().with_columns(

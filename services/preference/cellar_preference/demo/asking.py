@@ -13,6 +13,7 @@ from cellar_shared.errors import CellarError
 from cellar_shared.events.tables import DataFolder
 
 ASKED: Final = 4
+WIDEST: Final = 44
 console = Console(width=120)
 
 
@@ -50,8 +51,12 @@ def _stored_member(url: str, folder: DataFolder, wines: pl.DataFrame, member_id:
     answer = _answer(url, request)
     truth = _truth(folder, rows)
     table = Table(title=f"Member {member_id}, asked as of {answer['as_of']}: ratings the model has not seen", title_justify="left")
-    for name in ("wine", "will like it", "own tastings", "ratings of it", "what they said", *(["true chance"] if truth else [])):
-        table.add_column(name, justify="left" if name in ("wine", "what they said") else "right")
+    table.add_column("wine", no_wrap=True, overflow="ellipsis", max_width=WIDEST)
+    for name in ("will like it", "own tastings", "its ratings"):
+        table.add_column(name, justify="right")
+    table.add_column("they said")
+    if truth:
+        table.add_column("true chance", justify="right")
     for row, result in zip(rows.iter_rows(named=True), answer["results"], strict=True):
         said = f"{'liked' if row['like'] else 'did not like'} ({row['rating_raw']:g})"
         table.add_row(
@@ -73,7 +78,7 @@ def _anonymous(url: str, wines: pl.DataFrame, folder: DataFolder, unseen: pl.Dat
         return
     asked = [{"wine_id": row["wine_id"]} for row in unseen.unique("wine_id", maintain_order=True).head(4).iter_rows(named=True)]
     table = Table(title=f"Two people without an account, each with {tasted.height} ratings of the same wines", title_justify="left")
-    table.add_column("wine")
+    table.add_column("wine", no_wrap=True, overflow="ellipsis", max_width=WIDEST)
     columns = []
     as_of = unseen["rated_at"].max().isoformat()  # type: ignore[union-attr]
     for title, rating in (("loved them all", 5.0), ("liked none", 2.0)):
@@ -117,5 +122,5 @@ def _figures(result: dict[str, Any]) -> list[str]:
 
 def _label(wines: pl.DataFrame, wine_id: str, vintage: int | None) -> str:
     row = wines.row(by_predicate=pl.col("wine_id") == wine_id, named=True)
-    parts = [row["producer"], row["name"], str(vintage) if vintage else None]
-    return " ".join(part for part in parts if part)[:44]
+    parts = [str(vintage) if vintage else None, row["producer"], row["name"]]
+    return " ".join(part for part in parts if part)

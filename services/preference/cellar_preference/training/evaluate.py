@@ -31,11 +31,13 @@ from cellar_shared.store.rating_log import RatingLog, read_rating_log
 Float64s = npt.NDArray[np.float64]
 
 NETWORK: Final = "network"
-FIXED: Final = "network, no trailing offset"
+FIXED: Final = "network, fixed"
 BASELINES: Final = ("wine rate", "biases", "lightgbm")
 PROTOCOL: Final = """Each split's model learns only from ratings before the split's cut. A test row is asked about as of its own
 moment: it sees its member's earlier ratings and what others had rated before that day. Parameters stop at the cut, features
 go on.
+
+"network" answers as it is served, with its trailing offset; "network, fixed" is the same network without.
 
 Intervals are 95 % percentile bootstraps over members (over wines for the split of wines nobody has rated). A difference is
 paired: the same rows, the same resamples. ECE has 15 bins of equal mass; beside it and smECE stands the noise floor, the mean
