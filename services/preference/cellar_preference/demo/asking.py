@@ -54,11 +54,11 @@ def _stored_member(url: str, folder: DataFolder, wines: pl.DataFrame, member_id:
     table.add_column("wine", no_wrap=True, overflow="ellipsis", max_width=WIDEST)
     for name in ("will like it", "own tastings", "its ratings"):
         table.add_column(name, justify="right")
-    table.add_column("they said")
+    table.add_column("liked it", no_wrap=True)
     if truth:
         table.add_column("true chance", justify="right")
     for row, result in zip(rows.iter_rows(named=True), answer["results"], strict=True):
-        said = f"{'liked' if row['like'] else 'did not like'} ({row['rating_raw']:g})"
+        said = f"{'yes' if row['like'] else 'no'}, {row['rating_raw']:g}"
         table.add_row(
             _label(wines, row["wine_id"], row["vintage"]), *_figures(result), said, *([f"{truth[row['event_id']]:.0%}"] if truth else [])
         )
