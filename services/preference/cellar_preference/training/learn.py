@@ -80,6 +80,8 @@ def learn(
     counts = counts_of(log, counted)
     encoder = Encoder(vocabulary_of(log, train))
     held = _calibration_rows(log, train)
+    if not held.any() or held.sum() == train.sum():
+        raise BadInput("the ratings to learn from lie at one moment; a calibrator needs later ones than the network learns from")
     first = fit_networks(
         RatedRows(log, visible, counts, encoder, train & ~held), recipe.with_networks(1), lambda note: step(f"calibration {note}")
     )
