@@ -21,6 +21,9 @@ endif
 
 ALL := -e './shared[data,service]' -e './services/preference[training]' --group dev
 
+# Threads of torch and LightGBM wait asleep rather than spinning: on a busy machine spinning costs several times the work.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .DEFAULT_GOAL := help
 .PHONY: help env demo test check lock lock-check
 

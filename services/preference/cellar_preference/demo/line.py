@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ HOLD_OUT_DAYS: Final = 30  # the model is asked about ratings it has not seen
 
 def run_line(data: Path | None, work: Path, *, is_once: bool, threads: int, reporter: Reporter) -> None:
     """From ratings to printed answers; stays up until Ctrl-C unless `is_once`. What it makes lies in `work`."""
+    # Whoever ends the demo, the service it started ends with it; a shell may have left Ctrl-C ignored.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     _empty(work)
     with _step(reporter, "1 ratings"):
         folder = _ratings(data, work / "data", reporter)
