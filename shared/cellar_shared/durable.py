@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,23 +34,46 @@ def write_durably(path: Path, content: bytes) -> None:
 def staged_folder(place: Path) -> Iterator[Path]:
     """A new folder that stands at `place` once the block has ended well, and leaves no trace when it has not.
 
-    What stood at `place` goes only after that. What a killed writer left beside it is mended first: half-written folders
-    go, and an old folder that had just been set aside comes back.
+    It is on disk, every file of it, before it stands; what stood at `place` goes only after that. What a killed writer left
+    beside it is mended first, unless another writer is at work: half-written folders go, and an old folder that had just
+    been set aside comes back.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    _mend(place)
-    staging = Path(tempfile.mkdtemp(prefix=f".{place.name}.new-{os.getpid()}-", dir=place.parent))
+    with _writing(place) as is_alone:
+        if is_alone:
+            _mend(place)
+        staging = Path(tempfile.mkdtemp(prefix=f".{place.name}.new-", dir=place.parent))
+        try:
+            yield staging
+            staging.chmod(0o755)
+            _sync_tree(staging)
+            _swap(staging, place)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[bool]:
+    """Hold the lock of whoever writes `place`, if nobody else does; the system lets go of it when a process dies."""
+    file = place.with_name(f".{place.name}.lock")
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        yield staging
-        staging.chmod(0o755)
-        _swap(staging, place)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            file.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
 
 
 def _swap(new: Path, place: Path) -> None:
-    old = place.with_name(f".{place.name}.old-{os.getpid()}-")
+    old = place.with_name(f".{place.name}.old-{secrets.token_hex(4)}")
     if place.exists():
         place.replace(old)
     try:
@@ -63,28 +88,20 @@ def _swap(new: Path, place: Path) -> None:
 
 def _mend(place: Path) -> None:
     for kind in ("old", "new"):
-        for left in sorted(place.parent.glob(f".{glob.escape(place.name)}.{kind}-*-*")):
-            writer = left.name.removeprefix(f".{place.name}.{kind}-").split("-")[0]
-            if not writer.isdecimal() or _is_running(int(writer)):
-                continue
+        for left in sorted(place.parent.glob(f".{glob.escape(place.name)}.{kind}-*")):
             if kind == "old" and not place.exists():
                 left.replace(place)
             else:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        sync_folder(path)
 
 
 def sync_folder(path: Path) -> None:
-    """Make the folder's own entries durable."""
+    """Make a folder's own entries, or a file's content, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

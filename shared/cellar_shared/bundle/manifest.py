@@ -21,7 +21,8 @@ class BundleManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a bundle says of itself.
 
     `version` is the first 12 hex digits of the digest over everything else, so equal content has an equal version.
-    `trained_through` is the RFC 3339 moment up to which rows were used; `settings` are the recipe's; `facts` say where
+    `trained_through` is the RFC 3339 moment up to which rows were used; `namespace` is whose ids the
+    wines have; `settings` are the recipe's; `facts` say where
     the bundle comes from (data digest, code commit, lock digest, row counts); `metrics` are what training measured.
     """
 
@@ -31,6 +32,7 @@ class BundleManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created_at: str
     trained_through: str
     feature_fingerprint: str
+    namespace: str
     scale: str
     settings: dict[str, Any]
     facts: dict[str, Any]

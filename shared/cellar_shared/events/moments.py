@@ -48,6 +48,14 @@ def day_of(moments: Moments) -> npt.NDArray[np.int64]:
     return np.floor_divide(moments, MICROSECONDS_PER_DAY)
 
 
+def counted_before(features_as_of: Moments) -> npt.NDArray[np.int64]:
+    """The day before whose midnight wine features count: a midnight's own day, and the next one's within a day.
+
+    Features reach into a day only where the data ends there, and then all of it counts.
+    """
+    return -np.floor_divide(-features_as_of, MICROSECONDS_PER_DAY)
+
+
 def midnight_before(moments: Moments) -> Moments:
     """00:00 UTC of each moment's day."""
     return moments - moments % MICROSECONDS_PER_DAY

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.events.moments import day_of
+from cellar_shared.events.moments import counted_before, day_of
 from cellar_shared.features.candidates import WINE_FEATURES, Candidates
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.expectation import Expectation, expect
@@ -151,7 +151,7 @@ def match_wines(asked: Wines, tasted: Wines, member: Int64s) -> Float32s:
 
 
 def _days_asked(questions: Questions) -> Int64s:
-    return day_of(questions.features_as_of)[questions.member]
+    return counted_before(questions.features_as_of)[questions.member]
 
 
 def _places(histories: Histories) -> tuple[Int64s, Int64s]:

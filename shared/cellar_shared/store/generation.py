@@ -16,7 +16,7 @@ from cellar_shared.errors import BadInput, Incompatible
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.wines import Wines
-from cellar_shared.store.members import LmdbMembers, MemberStore
+from cellar_shared.store.members import MemberStore, open_members
 
 FORMAT: Final = 1
 CURRENT: Final = "CURRENT"
@@ -96,7 +96,7 @@ class Generation:
             _mapped(folder / "wines.npy"),
             index,
             RunningCounts.mapped(folder / "counts"),
-            LmdbMembers(folder / "members"),
+            open_members(folder / "members"),
         )
 
     def clamp(self, as_of: int) -> int:

@@ -53,9 +53,8 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
     dated = log.events["moment"] != NEVER
     # Just past the last event; with no dated event at all, nothing is known through any moment.
     events_through = int(log.events["moment"][dated].max()) + 1 if dated.any() else 0
-    # The question's own midnight is what counts, so what is known through an instant is known through the next midnight.
-    events_through += -events_through % MICROSECONDS_PER_DAY
     earliest = events_through - horizon_days * MICROSECONDS_PER_DAY
+    earliest -= earliest % MICROSECONDS_PER_DAY
     with staged_folder(place) as staging:
         say(f"counting {dated.sum():,} ratings")
         _write_arrays(staging, log)

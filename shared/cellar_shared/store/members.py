@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -12,6 +13,8 @@ import lmdb
 import numpy as np
 
 from cellar_shared.features.histories import EVENT, Events
+
+logger = logging.getLogger("cellar.store")
 
 LONGEST_KEY: Final = 400  # LMDB takes keys of up to 511 bytes
 ROOM_BYTES: Final = 1 << 40  # address space to map while writing, not disk
@@ -64,6 +67,31 @@ class LmdbMembers:
 
     def close(self) -> None:
         self._environment.close()
+
+
+class LostMembers:
+    """Stands for a member store that cannot be opened: readers hear so at every question, and answer without it."""
+
+    def __init__(self, reason: lmdb.Error) -> None:
+        self._reason = reason
+
+    def events_of(self, member_id: str) -> Events | None:
+        raise lmdb.Error(f"the member store could not be opened: {self._reason}")
+
+    def each(self) -> Iterator[Events]:
+        yield from ()
+
+    def close(self) -> None:
+        pass
+
+
+def open_members(folder: Path) -> MemberStore:
+    """The members in `folder`; a store that cannot be opened does not keep a service from answering."""
+    try:
+        return LmdbMembers(folder)
+    except lmdb.Error as error:
+        logger.error("the member store %s cannot be opened: %s", folder, error)
+        return LostMembers(error)
 
 
 def write_members(folder: Path, members: Iterable[tuple[str, Events]]) -> int:

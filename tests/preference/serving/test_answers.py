@@ -162,8 +162,8 @@ def test_metadata_says_what_is_served(client, line, own, connect):
     assert (metadata["name"], metadata["versions"], metadata["platform"]) == ("preference", [line.manifest.version], "onnx")
     assert metadata["properties"] == {
         "generation": (line.store / "CURRENT").read_text().strip(),
-        "events_through": "2022-01-01T00:00:00Z",
-        "earliest_as_of": "2012-01-04T00:00:00Z",  # ten times 365 days before
+        "events_through": "2021-12-31T12:10:10.000001Z",  # just past the last event
+        "earliest_as_of": "2012-01-03T00:00:00Z",  # ten times 365 days before, at midnight
         "trained_through": line.manifest.trained_through,
         "feature_fingerprint": line.manifest.feature_fingerprint,
         "deployment": "local",

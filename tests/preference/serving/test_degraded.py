@@ -8,11 +8,11 @@ AS_OF = "2021-06-15T12:00:00Z"
 
 
 def test_features_more_than_two_days_behind_are_admitted(client):
-    # The last event's midnight is 2022-01-01: what was asked within two days of it had all there was.
+    # The last event lies at noon of 2021-12-31.
     for as_of, degraded in (
         ("2022-01-01T12:00:00Z", []),
-        ("2022-01-03T23:59:59Z", []),
-        ("2022-01-04T00:00:00Z", ["features_stale"]),
+        ("2022-01-02T23:59:59Z", []),
+        ("2022-01-03T00:00:00Z", ["features_stale"]),
         (None, ["features_stale"]),
     ):
         assert client.ask("w", history=[], as_of=as_of)["degraded"] == degraded
@@ -45,3 +45,14 @@ def test_without_the_store_a_stored_member_is_answered_as_an_unknown_one_and_the
     given = alone.ask(*wine_ids, history=[], as_of=AS_OF)
     assert (given["degraded"], given["results"]) == ([], gone["results"])
     assert alone("GET", "/v2/health/ready").status_code == 200
+
+
+def test_a_store_that_cannot_be_opened_does_not_keep_a_service_from_answering(connect, own, busiest, wine_ids):
+    (members,) = own.store.glob("generations/*/members/data.mdb")
+    members.write_bytes(b"no database" * 1000)
+    alone = connect(own.bundle, own.store).start()
+    assert alone("GET", "/v2/health/ready").status_code == 200
+    gone = alone.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)
+    assert gone["degraded"] == ["store_unavailable"]
+    given = alone.ask(*wine_ids, history=[], as_of=AS_OF)
+    assert (given["degraded"], given["results"]) == ([], gone["results"])

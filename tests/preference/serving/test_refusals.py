@@ -135,7 +135,7 @@ def test_the_future_is_refused_and_a_clock_that_is_59_seconds_ahead_is_not(clien
 
 def test_a_moment_before_the_kept_counts_is_refused_with_the_earliest_there_is(client):
     earliest = client("GET", "/v2/models/preference").json()["properties"]["earliest_as_of"]
-    document = refusal(client.post(GOOD | {"as_of": "2012-01-03T23:59:59.999999Z"}), "as-of-too-early", 422, "/as_of")
+    document = refusal(client.post(GOOD | {"as_of": "2012-01-02T23:59:59.999999Z"}), "as-of-too-early", 422, "/as_of")
     assert earliest in document["detail"]
     assert client.post(GOOD | {"as_of": earliest}).status_code == 200
 
@@ -177,6 +177,12 @@ def test_a_bundle_of_another_model_or_with_another_manifest_is_never_served(conn
 def test_a_bundle_of_other_features_is_never_served(connect, own, forge):
     forge(own.bundle, feature_fingerprint="0" * 64)
     assert "feature fingerprint 000000000000" in not_ready(connect(own.bundle, own.store).start())
+
+
+@pytest.mark.parametrize("changed", [{"namespace": "elsewhere"}, {"scale": "0-100"}])
+def test_a_bundle_of_other_wines_or_another_scale_is_never_served(connect, own, forge, changed):
+    forge(own.bundle, **changed)
+    assert "train on this data" in not_ready(connect(own.bundle, own.store).start())
 
 
 def test_a_generation_of_other_features_is_never_served(connect, own):

@@ -21,6 +21,7 @@ NOON = moment_of(datetime(2021, 6, 15, 12, tzinfo=UTC))
 SAME = 1e-6
 # Counts are kept as float32 of running sums: a shorter log adds them up in another order.
 SAME_COUNTS = 1e-5
+LAST_EVENT = "2021-12-31T12:10:10.000001Z"
 
 
 def before(ratings, moment):
@@ -93,7 +94,8 @@ def test_undated_ratings_count_alike_stored_and_given(connect, line, ratings, da
     client = connect(line.bundle, tmp_path / "store").start()
     rows = undated.filter(own).sort("event_id").select("wine_id", "vintage", rating="rating_raw").to_dicts()
     history = [row | {"vintage": "NV" if row["vintage"] == 0 else row["vintage"]} for row in rows]
-    stored, given = (client.ask(*wine_ids, **who) for who in ({"member_id": member}, {"history": history}))
+    now = datetime(2021, 12, 31, 20, tzinfo=UTC).isoformat()  # the last event's own day
+    stored, given = (client.ask(*wine_ids, **who, as_of=now) for who in ({"member_id": member}, {"history": history}))
     assert stored["results"][0]["evidence"]["own_tastings"] == len(history) > 5
     assert [result["probability"] for result in stored["results"]] == pytest.approx(
         [result["probability"] for result in given["results"]], abs=SAME
@@ -120,8 +122,16 @@ def test_an_answer_as_of_the_past_is_that_of_a_generation_made_of_the_past(
 
 def test_wine_features_end_at_midnight_or_with_the_last_event_and_the_answer_says_which(client):
     assert client.ask("w", history=[], as_of="2021-06-15T23:59:59Z")["features_as_of"] == "2021-06-15T00:00:00Z"
-    assert client.ask("w", history=[], as_of="2022-01-01T00:00:00Z")["features_as_of"] == "2022-01-01T00:00:00Z"
-    assert client.ask("w", history=[], as_of="2022-03-01T10:00:00Z")["features_as_of"] == "2022-01-01T00:00:00Z"
+    assert client.ask("w", history=[], as_of="2021-12-31T13:00:00Z")["features_as_of"] == "2021-12-31T00:00:00Z"
+    assert client.ask("w", history=[], as_of="2022-03-01T10:00:00Z")["features_as_of"] == LAST_EVENT
+
+
+def test_from_the_next_midnight_on_the_last_days_ratings_count_too(client, ratings, wine_ids):
+    counts = dict(ratings["wine_id"].value_counts().iter_rows())
+    answer = client.ask(*wine_ids, history=[], as_of="2022-01-01T00:00:00Z")
+    assert {result["wine_id"]: result["evidence"]["wine_ratings"] for result in answer["results"]} == {
+        wine: counts.get(wine, 0) for wine in wine_ids
+    }
 
 
 def test_a_wines_ratings_are_those_before_the_days_midnight(client, ratings, wine_ids):

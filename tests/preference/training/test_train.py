@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import msgspec
 import polars as pl
 import pytest
 
+from cellar_preference.serving.predictor import GOLDEN_FILE
 from cellar_preference.training.days import days_of
+from cellar_shared.bundle.golden import GoldenCases
 from cellar_shared.bundle.manifest import version_of
 from cellar_shared.errors import BadInput
+from cellar_shared.features.identity import identity
 
 
 def test_the_same_data_and_seed_give_the_same_bundle(line, tmp_path):
@@ -77,3 +81,28 @@ def test_the_command_refuses_a_bad_hold_out_before_it_trains(cellar, line, tmp_p
     assert (done.returncode, done.stdout) == (2, "")
     assert "'soon' is no span of days" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_golden_case_holds_what_a_member_tasted(line, ratings):
+    golden = GoldenCases.from_bytes((line.bundle / GOLDEN_FILE).read_bytes()).questions
+    histories = golden.histories
+    wines, offsets = histories.wines["wine"].tolist(), histories.offsets.tolist()
+    assert len(wines) > 50
+    real = [(row["member_id"], identity("wine", row["wine_id"]), row["moment"]) for row in ratings.iter_rows(named=True)]
+    assert not {(wine, moment) for _, wine, moment in real} & set(zip(wines, histories.moments.tolist(), strict=True))
+    tasted: dict[str, list[int]] = {}
+    for member, wine, _ in real:
+        tasted.setdefault(member, []).append(wine)
+    for begin, end in pairwise(offsets):
+        run = wines[begin:end]
+        if len(run) >= 5:  # shorter runs of popular wines meet by chance
+            assert not any(run == own[at : at + len(run)] for own in tasted.values() for at in range(len(own)))
+
+
+def test_golden_moments_lie_before_the_question_and_rise(line):
+    golden = GoldenCases.from_bytes((line.bundle / GOLDEN_FILE).read_bytes()).questions
+    histories = golden.histories
+    for member, (begin, end) in enumerate(pairwise(histories.offsets.tolist())):
+        moments = histories.moments[begin:end].tolist()
+        assert moments == sorted(moments)
+        assert all(moment < golden.as_of[member] for moment in moments)

@@ -18,7 +18,7 @@ FILES = {"network.onnx": b"\x00\x01weights", "calibrator.json": b"{}", "empty": 
 def draft(**changed: object) -> BundleManifest:
     fields: dict[str, object] = {
         "format": FORMAT, "model": "preference", "version": "", "created_at": "2024-05-01T00:00:00+00:00",
-        "trained_through": "2024-04-30T00:00:00Z", "feature_fingerprint": "f" * 64, "scale": "1-5",
+        "trained_through": "2024-04-30T00:00:00Z", "feature_fingerprint": "f" * 64, "namespace": "made", "scale": "1-5",
         "settings": {"epochs": 3, "bands": (0, 1)}, "facts": {"rows": 10}, "metrics": {"log_loss": 0.5}, "files": {},
     }  # fmt: skip
     return BundleManifest(**(fields | changed))

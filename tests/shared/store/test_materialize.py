@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellar_shared.errors import BadInput
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before
 from cellar_shared.events.tables import DataWriter
 from cellar_shared.features.counts import RATED
 from cellar_shared.features.fingerprint import feature_fingerprint
@@ -205,7 +205,7 @@ def test_an_undated_rating_is_kept_as_undated_and_never_counted(world, tmp_path,
     assert histories.moments.tolist() == sorted(histories.moments.tolist())
     assert as_of - UNDATED_AGE in histories.moments.tolist()
     assert histories.lengths.tolist() == [2]
-    end = np.array([manifest.events_through // DAY])
+    end = counted_before(np.array([manifest.events_through]))
     assert generation.counts.before(np.array([identity("wine", "w0")]), end)[0, RATED] == 1
 
 
@@ -234,7 +234,7 @@ def test_a_defective_bottle_says_nothing_about_taste(world, tmp_path, store, ope
     generation = opened(store)
     assert (manifest.ratings, manifest.members) == (1, 1)
     assert generation.members.events_of("m0") is None
-    end = np.array([manifest.events_through // DAY])
+    end = counted_before(np.array([manifest.events_through]))
     assert generation.counts.before(np.array([identity("wine", "w0")]), end)[0, RATED] == 1
 
 

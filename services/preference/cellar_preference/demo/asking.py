@@ -45,7 +45,9 @@ def _stored_member(url: str, folder: DataFolder, wines: pl.DataFrame, member_id:
     as_of = rows["rated_at"].min()
     request = {
         "member_id": member_id,
-        "wines": [{"wine_id": row["wine_id"], "vintage": row["vintage"] or None} for row in rows.iter_rows(named=True)],
+        "wines": [
+            {"wine_id": row["wine_id"], "vintage": "NV" if row["vintage"] == 0 else row["vintage"]} for row in rows.iter_rows(named=True)
+        ],
         "as_of": as_of.isoformat(),  # type: ignore[union-attr]
     }
     answer = _answer(url, request)

@@ -19,6 +19,7 @@ from cellar_shared.durable import write_durably
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, midnight_before, moment_of
 from cellar_shared.features.histories import Events, Histories, Questions, wines_of
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.members import LostMembers
 
 logger = logging.getLogger("cellar.preference")
 
@@ -28,6 +29,8 @@ ROWS_A_BATCH: Final = 2_000
 def open_index(predictor: Predictor, generation: Generation, store: Path) -> TrailingOffset:
     """The bundle's trailing offsets on the generation: read where they were built before, else built and, if the store lets, kept."""
     file = store / "indexes" / f"{MODEL}-{predictor.manifest.version}-{generation.manifest.id}-{WINDOW_DAYS}-{PULL:g}.npz"
+    if isinstance(generation.members, LostMembers):
+        return TrailingOffset.none()
     track = _read(file)
     if track is None:
         track = build_index(predictor, generation)

@@ -183,7 +183,9 @@ def _wines_of(asked: Sequence[tuple[str, About | None]], generation: Generation)
     bases: list[Basis] = ["catalogue"] * len(asked)
     for place in np.flatnonzero(~known).tolist():
         records[place] = wine_record(None, _facts(asked[place][1]))
-        bases[place] = "prior" if records[place].tobytes() == _NOTHING_KNOWN else "about"
+        told = records[place].copy()
+        told["log_price"] = np.nan  # packed, and no feature reads it yet: a price alone tells the model nothing
+        bases[place] = "prior" if told.tobytes() == _NOTHING_KNOWN else "about"
     return records, bases
 
 

@@ -19,10 +19,10 @@ from cellar_preference.serving.contract import (
     WineAnswer,
 )
 from cellar_preference.serving.index import open_index
-from cellar_preference.serving.predictor import MODEL, Prediction, Predictor
+from cellar_preference.serving.predictor import MODEL, Prediction, Predictor, require_same_data
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
 from cellar_shared.calibration.trailing import TrailingOffset
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of, iso_of
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
 from cellar_shared.features.histories import Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
@@ -67,6 +67,7 @@ class PreferenceService:
         predictor = Predictor.open(self._bundle)
         generation = Generation.open(self._store, predictor.manifest.feature_fingerprint)
         manifest = predictor.manifest
+        require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
         self._pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
 
@@ -102,7 +103,7 @@ class PreferenceService:
         asked = ask(request, stored, moment, pinned.generation, pinned.predictor.history_limit)
         encoded = pinned.predictor.encode(asked.questions, pinned.generation.counts)
         context.stages.lap("features")
-        offsets = pinned.track.at(day_of(asked.questions.features_as_of))[asked.questions.member]
+        offsets = pinned.track.at(counted_before(asked.questions.features_as_of))[asked.questions.member]
         prediction = pinned.predictor.predict_encoded(encoded, offsets)
         context.stages.lap("model")
         if moment - moment % MICROSECONDS_PER_DAY - asked.features_as_of > STALE_AFTER:
@@ -131,7 +132,7 @@ class PreferenceService:
             return None
         try:
             return generation.members.events_of(request.member_id)
-        except lmdb.Error:
+        except (lmdb.Error, ValueError):  # gone, or holding something that is no member
             logger.exception("the member store cannot be read")
             degraded.append("store_unavailable")
             return None

@@ -75,7 +75,7 @@ def biases(train: RatedRows, test: RatedRows, span: Span) -> Float64s:
         above = totals[looked_back.end] - totals[looked_back.begin]
         member = above / (looked_back.lengths + MEMBER_BELIEF)
         wine = rows.wine_features[:, [_PLACE["everyone_likes"], _PLACE["wine_chance"]]].astype(np.float64)
-        return np.column_stack([wine, member, member * (looked_back.lengths > 0)])
+        return np.column_stack([wine, member])
 
     model = LogisticRegression(C=100.0, max_iter=500).fit(columns(train, train.latest()), train.labels)
     return np.asarray(model.predict_proba(columns(test, span))[:, 1])

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.predictor import MODEL, ROWS_FILE, Predictor
+from cellar_preference.serving.predictor import MODEL, ROWS_FILE, Predictor, require_same_data
 from cellar_preference.training.baselines import biases, boosted, wine_rate
 from cellar_preference.training.evaluation.judge import judge_split
 from cellar_preference.training.evaluation.verdict import Evaluation, SplitVerdict
@@ -83,6 +83,7 @@ def evaluate_bundle(data: Path, bundle: Path, *, seed: int, say: Callable[[str],
     folder = DataFolder.open(data)
     log = read_rating_log(folder)
     predictor = Predictor.open(bundle)
+    require_same_data(predictor.manifest, folder.manifest.namespace, folder.manifest.scale)
     seen = np.load(io.BytesIO(Bundle.open(bundle, MODEL).read(ROWS_FILE)), allow_pickle=False)
     dated = log.events["moment"] != NEVER
     unseen = dated & ~np.isin(log.event_ids, seen)
@@ -148,7 +149,7 @@ def _judge(
         test.wine_rows,
         contestants,
         split.cluster,
-        [(NETWORK, other) for other in contestants if other != NETWORK],
+        [(NETWORK, other) for other in contestants if other != NETWORK] + [(FIXED, other) for other in BASELINES if other in contestants],
         recipe.seed,
         trained_through=iso_of(split.cut),
         note=split.note,

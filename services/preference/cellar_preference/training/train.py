@@ -23,15 +23,16 @@ from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows, Span
 from cellar_shared.bundle.golden import GoldenCases
 from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
 from cellar_shared.errors import BadInput
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, iso_of
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, iso_of, midnight_before
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.counts import group_keys
 from cellar_shared.features.fingerprint import feature_fingerprint
-from cellar_shared.features.histories import Questions
+from cellar_shared.features.histories import Histories, Questions
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 
-GOLDEN_CASES: Final = 24
-EXPORT_ROWS: Final = 32
+GOLDEN_CASES: Final = 32
+GOLDEN_SEED: Final = 7
+GOLDEN_DAYS: Final = 1000  # how far back the days of golden histories are drawn
 
 
 def train(data: Path, out: Path, *, hold_out_days: int, recipe: Recipe, threads: int, step: Callable[[str], None]) -> BundleManifest:
@@ -61,6 +62,7 @@ def train(data: Path, out: Path, *, hold_out_days: int, recipe: Recipe, threads:
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         trained_through=iso_of(through),
         feature_fingerprint=feature_fingerprint(),
+        namespace=folder.manifest.namespace,
         scale=folder.manifest.scale,
         settings={"history_limit": HISTORY_LIMIT, "recipe": msgspec.to_builtins(recipe), "hold_out_days": hold_out_days},
         facts=_facts(folder, log, learned, learnt_from),
@@ -68,7 +70,7 @@ def train(data: Path, out: Path, *, hold_out_days: int, recipe: Recipe, threads:
         files={},
     )
     predictor = Predictor.of_files(manifest, files)
-    questions = rows.questions(places, span)
+    questions = _of_nobody(rows.questions(places, span))
     golden = GoldenCases(questions, learned.counts.only(_keys_of(questions)), predictor.predict(questions, learned.counts).probabilities)
     golden.replay(lambda asked, counts: predictor.predict(asked, counts).probabilities)
     step("golden cases replayed")
@@ -79,14 +81,34 @@ def train(data: Path, out: Path, *, hold_out_days: int, recipe: Recipe, threads:
 
 
 def _golden_rows(rows: RatedRows) -> tuple[npt.NDArray[np.int64], Span]:
-    """Rows spread over the calibration months, every third with an empty and every third with a short history."""
-    count = min(max(GOLDEN_CASES, EXPORT_ROWS), len(rows))
+    """Rows spread over the calibration rows, every third with an empty and every third with a short history."""
+    count = min(GOLDEN_CASES, len(rows))
     places = np.linspace(0, len(rows) - 1, count).astype(np.int64)
     latest, first = rows.latest().only(places), rows.first(3).only(places)
     kind = np.arange(count) % 3
     begin = np.where(kind == 1, first.begin, latest.begin)
     end = np.where(kind == 1, first.end, np.where(kind == 2, latest.begin, latest.end))
     return places, Span(begin, end)
+
+
+def _of_nobody(questions: Questions) -> Questions:
+    """The same questions with tastings dealt anew among the histories and days moved: a bundle holds no member's history."""
+    rng = np.random.default_rng(GOLDEN_SEED)
+    histories = questions.histories
+    dealt = rng.permutation(len(histories.wines))
+    age = rng.integers(1, GOLDEN_DAYS, len(dealt)) * MICROSECONDS_PER_DAY
+    as_of = midnight_before(questions.as_of)
+    moments = as_of[histories.owners] - age
+    order = np.lexsort((moments, histories.owners))
+    mixed = Histories(
+        histories.offsets,
+        histories.wines[dealt],
+        moments[order],
+        histories.vintages[dealt],
+        histories.liked[dealt],
+        histories.strengths[dealt],
+    )
+    return Questions(mixed, as_of, questions.member, questions.wines, questions.vintages, as_of)
 
 
 def _keys_of(questions: Questions) -> npt.NDArray[np.int64]:
