@@ -19,7 +19,7 @@ else
 export UV_TORCH_BACKEND ?= cpu
 endif
 
-ALL := -e './shared[data,service]' -e './services/preference[training]' --group dev
+ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[training]' --group dev
 
 # Threads of torch and LightGBM wait asleep rather than spinning: on a busy machine spinning costs several times the work.
 export OMP_WAIT_POLICY ?= PASSIVE
