@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -54,6 +55,9 @@ class ScoringService(Protocol):
         """What is served; asked only once `load` has returned."""
         ...
 
-    def score(self, request: Any, context: RequestContext) -> msgspec.Struct:
-        """The answer to a `request_type`, on the event loop, so well under a millisecond; raises Problem."""
+    def score(self, request: Any, context: RequestContext) -> msgspec.Struct | Coroutine[Any, Any, msgspec.Struct]:
+        """The answer to a `request_type`, or a coroutine of it where it waits for a store; raises Problem.
+
+        It runs on the event loop: what does not wait takes a few milliseconds at most.
+        """
         ...

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
+from typing import Any
+
 import msgspec
 from starlette.types import Receive, Scope, Send
 
@@ -16,7 +19,8 @@ class ScoreRoute:
     """An ASGI endpoint rather than a Starlette function: no Request or Response object per call."""
 
     def __init__(self, service: ScoringService, readiness: Readiness) -> None:
-        self._score = service.score
+        self._score: Any = service.score
+        self._is_awaited = iscoroutinefunction(service.score)
         self._readiness = readiness
         self._decode = Payload(service.request_type).decode
         self._encode = msgspec.json.Encoder().encode
@@ -33,6 +37,8 @@ class ScoreRoute:
         request = self._decode(body)
         lap("decode")
         answer = self._score(request, context)
+        if self._is_awaited:
+            answer = await answer
         lap("score")
         content = self._encode(answer)
         lap("encode")

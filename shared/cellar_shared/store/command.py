@@ -12,7 +12,7 @@ from cellar_shared.display import Reporter
 
 def materialize(
     data: Annotated[Path, typer.Option("--data", help="The data folder.")],
-    store: Annotated[str, typer.Option("--store", help="lmdb://DIR")],
+    store: Annotated[str, typer.Option("--store", help="lmdb://DIR or redis://HOST:PORT/DB?generations=DIR")],
     horizon_days: Annotated[
         int, typer.Option("--horizon-days", min=1, max=36500, help="How far back questions may be asked (as_of).")
     ] = 3650,
@@ -20,13 +20,15 @@ def materialize(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
     """Write a generation (wines, running counts, members) and make it the store's current one."""
-    from cellar_shared.store import generation, indexes
+    from cellar_shared.store import indexes
     from cellar_shared.store import materialize as work
+    from cellar_shared.store.opening import open_store
 
     reporter = Reporter(as_json)
-    manifest = work.materialize(data, generation.store_path(store), horizon_days=horizon_days, say=reporter.say)
+    opened = open_store(store)
+    manifest = work.materialize(data, opened, horizon_days=horizon_days, say=reporter.say)
     for path in bundle or ():
-        indexes.build_ahead(path, generation.store_path(store), reporter.say)
+        indexes.build_ahead(path, opened, reporter.say)
     reporter.result(
         {
             "store": store,

@@ -12,7 +12,9 @@ from cellar_shared.display import Reporter
 
 def serve(
     bundle: Annotated[Path, typer.Option("--bundle", help="The bundle to serve.")],
-    store: Annotated[str, typer.Option("--store", help="lmdb://DIR, as `cellar materialize` wrote it.")],
+    store: Annotated[
+        str, typer.Option("--store", help="lmdb://DIR or redis://HOST:PORT/DB?generations=DIR, as `cellar materialize` wrote it.")
+    ],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one and says which.")] = 8081,
     host: Annotated[str, typer.Option("--host", help="Keep it on loopback: no key is asked for.")] = "127.0.0.1",
 ) -> None:
@@ -20,10 +22,10 @@ def serve(
     from cellar_preference.serving.service import PreferenceService
     from cellar_shared.service.app import build_app
     from cellar_shared.service.server import serve as run
-    from cellar_shared.store.generation import store_path
+    from cellar_shared.store.opening import open_store
 
     reporter = Reporter()
-    service = PreferenceService(bundle, store_path(store))
+    service = PreferenceService(bundle, open_store(store))
     run(
         build_app(service),
         host,

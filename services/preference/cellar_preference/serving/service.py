@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-import lmdb
-
 from cellar_preference.serving.contract import (
     EXAMPLE,
     Evidence,
@@ -27,6 +25,8 @@ from cellar_shared.features.histories import Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.port import Store, StoreUnavailable
+from cellar_shared.store.swapping import Swapping
 
 logger = logging.getLogger("cellar.preference")
 
@@ -56,20 +56,32 @@ class PreferenceService:
     answer_type = PreferenceAnswer
     example = EXAMPLE
 
-    def __init__(self, bundle: Path, store: Path, deployment: str | None = None) -> None:
+    def __init__(self, bundle: Path, store: Store, deployment: str | None = None) -> None:
         self._bundle = bundle
         self._store = store
         self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
-        self._pinned: _Pinned | None = None
+        self._swapping: Swapping[_Pinned] | None = None
 
     def load(self) -> None:
-        """Verify the bundle, replay its golden cases, map the generation, open or build the index."""
+        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store."""
         predictor = Predictor.open(self._bundle)
-        generation = Generation.open(self._store, predictor.manifest.feature_fingerprint)
+        swapping = Swapping(self._store, lambda generation_id: self._pin(predictor, generation_id))
+        swapping.start()
+        self._swapping = swapping
+
+    async def close(self) -> None:
+        """Follow the store no longer and let go of it."""
+        if self._swapping is not None:
+            self._swapping.stop()
+        await self._store.aclose()
+
+    def _pin(self, predictor: Predictor, generation_id: str) -> _Pinned:
+        """What requests work on once the generation is current."""
+        generation = Generation.open(self._store, predictor.manifest.feature_fingerprint, generation_id)
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        self._pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        return _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -92,13 +104,13 @@ class PreferenceService:
             },
         )
 
-    def score(self, request: PreferenceRequest, context: RequestContext) -> PreferenceAnswer:
+    async def score(self, request: PreferenceRequest, context: RequestContext) -> PreferenceAnswer:
         """The answer to one request; Problem for what cannot be answered."""
         pinned = self._require()
         require_one_member(request)
         moment = moment_asked(request.as_of, context.received_at, pinned.generation)
         degraded: list[Degradation] = []
-        stored = self._stored(request, pinned.generation, degraded)
+        stored = await self._stored(request, pinned.generation, degraded)
         context.stages.lap("store")
         asked = ask(request, stored, moment, pinned.generation, pinned.predictor.history_limit)
         encoded = pinned.predictor.encode(asked.questions, pinned.generation.counts)
@@ -121,19 +133,20 @@ class PreferenceService:
         )
 
     def _require(self) -> _Pinned:
-        if self._pinned is None:
+        pinned = None if self._swapping is None else self._swapping.pinned
+        if pinned is None:
             raise RuntimeError("the service was asked before it was loaded")
-        return self._pinned
+        return pinned
 
     @staticmethod
-    def _stored(request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
+    async def _stored(request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
         """A stored member's events; with the store gone the member is answered as one nobody knows, and the answer says so."""
         if request.member_id is None:
             return None
         try:
-            return generation.members.events_of(request.member_id)
-        except (lmdb.Error, ValueError):  # gone, or holding something that is no member
-            logger.exception("the member store cannot be read")
+            return await generation.members.events_of(request.member_id)
+        except StoreUnavailable as error:
+            logger.warning("answered without the store: %s", error)
             degraded.append("store_unavailable")
             return None
 
