@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final, Literal, Self
 
 from cellar_shared.errors import CellarError
+from cellar_shared.events.manifest import read_manifest
 from cellar_shared.events.pushed import Event, content_digest, decode_event, encode_event
-from cellar_shared.events.tables import DataFolder
 
 FILE: Final = "journal.sqlite"
 BUSY_MS: Final = 30_000
@@ -81,7 +81,7 @@ class Journal:
 
         BadInput when `data` is no data folder, CellarError when the journal cannot be opened.
         """
-        DataFolder.open(data)
+        read_manifest(data)
         return cls(data)
 
     def append(self, events: Sequence[Event], *, now_s: float, known: KnownElsewhere = lambda events: {}) -> list[Receipt]:

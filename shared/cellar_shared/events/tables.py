@@ -22,8 +22,7 @@ import polars as pl
 
 from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import BadInput
-
-MANIFEST = "data.json"
+from cellar_shared.events.manifest import MANIFEST, DataManifest, TableFacts, read_manifest
 
 
 @cache
@@ -49,23 +48,6 @@ def _dtype(rule: dict[str, Any]) -> pl.DataType:
     return {"string": pl.String(), "number": pl.Float64(), "integer": pl.Int32(), "boolean": pl.Boolean()}[kind]
 
 
-class TableFacts(msgspec.Struct, frozen=True):
-    """One table of a data folder: how many rows and the digest of each part, by file name."""
-
-    rows: int
-    parts: dict[str, str]
-
-
-class DataManifest(msgspec.Struct, frozen=True):
-    """What a data folder holds: whose ids (`namespace`), the scale its ratings use, its tables and what the source said."""
-
-    namespace: str
-    scale: str
-    source: str
-    tables: dict[str, TableFacts]
-    notes: dict[str, Any] = {}
-
-
 @dataclass(frozen=True, slots=True)
 class DataFolder:
     """A data folder that was checked to hold a readable manifest."""
@@ -76,15 +58,7 @@ class DataFolder:
     @classmethod
     def open(cls, path: Path) -> DataFolder:
         """The data folder at `path`; BadInput when it is none or a part is missing."""
-        file = path / MANIFEST
-        if not file.is_file():
-            raise BadInput(
-                f"{path} is not a data folder: it has no {MANIFEST}. Make one with `cellar data import` or `cellar data simulate`"
-            )
-        try:
-            manifest = msgspec.json.decode(file.read_bytes(), type=DataManifest)
-        except msgspec.DecodeError as error:
-            raise BadInput(f"{file} cannot be read ({error}); import the data again") from error
+        manifest = read_manifest(path)
         for table, facts in manifest.tables.items():
             for part in facts.parts:
                 if not (path / table / part).is_file():
@@ -144,21 +118,30 @@ class DataWriter:
 
     def add(self, table: str, rows: pl.DataFrame) -> None:
         """Append one part to `table`; columns are brought to the schema's names, order and dtypes."""
-        missing = [name for name in schema_of(table)["required"] if name not in rows.columns]
-        if missing:
-            raise BadInput(f"table {table}: column {', '.join(missing)} is missing; it has {', '.join(rows.columns)}")
-        dtypes = dtypes_of(table)
-        known = [pl.col(name).cast(dtype) for name, dtype in dtypes.items() if name in rows.columns]
-        extra = [pl.col(name) for name in rows.columns if name not in dtypes]
         parts = self._parts.setdefault(table, {})
         folder = self.staging / table
         folder.mkdir(exist_ok=True)
         name = f"part-{len(parts):05d}.parquet"
-        rows.select(known + extra).write_parquet(folder / name, compression="zstd")
-        with (folder / name).open("rb") as stream:
-            os.fsync(stream.fileno())
-            parts[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        parts[name] = write_part(folder / name, as_table(table, rows))
         self._rows[table] = self._rows.get(table, 0) + rows.height
+
+
+def as_table(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the schema's columns in its order and dtypes, others behind them; BadInput when a required one is missing."""
+    missing = [name for name in schema_of(table)["required"] if name not in rows.columns]
+    if missing:
+        raise BadInput(f"table {table}: column {', '.join(missing)} is missing; it has {', '.join(rows.columns)}")
+    dtypes = dtypes_of(table)
+    known = [pl.col(name).cast(dtype) for name, dtype in dtypes.items() if name in rows.columns]
+    return rows.select(known + [pl.col(name) for name in rows.columns if name not in dtypes])
+
+
+def write_part(file: Path, rows: pl.DataFrame) -> str:
+    """Write one Parquet part durably; its digest."""
+    rows.write_parquet(file, compression="zstd")
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def batches(frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:

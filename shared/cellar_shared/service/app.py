@@ -64,6 +64,8 @@ def build_app(service: ScoringService) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         readiness.start()
         yield
+        if (close := getattr(service, "close", None)) is not None:
+            await close()
 
     app = Starlette(
         routes=[

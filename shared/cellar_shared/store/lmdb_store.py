@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
 import lmdb
@@ -73,7 +73,7 @@ class LmdbReader:
         try:
             # The overlay first: what is trimmed from it lies in a generation that readers have had time to open.
             pushed, forgotten_at = self._store.overlay_of(key)
-            value = self._reading().get(key)
+            value = cast("bytes | None", self._reading().get(key))
         except (lmdb.Error, OSError, ValueError) as error:
             raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
         return Kept(value, pushed, forgotten_at)

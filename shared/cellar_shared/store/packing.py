@@ -97,7 +97,7 @@ def _packed(events: Events) -> bytes | None:
         vintages - least_vintage,
         strengths - least_strength,
     ]
-    follows = bool(((events["strength"] >= 0) == (events["liked"] == 1)).all())
+    follows = bool((events["liked"] == (events["strength"] >= 0)).all())
     bits = [int(column.max(initial=0)).bit_length() for column in columns]
     if int(columns[1].min(initial=0)) < 0 or sum(bits) + (not follows) > 64:
         return None

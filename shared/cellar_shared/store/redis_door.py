@@ -93,9 +93,9 @@ class RedisDoor:
 
     def _make_durable(self) -> None:
         if self._durability == "aof":
-            reached, _ = cast(list[int], self._client.execute_command("WAITAOF", 1, 0, WAIT_MS))
+            reached, _ = self._client.waitaof(1, 0, WAIT_MS)
         else:
-            reached = cast(int, self._client.execute_command("WAIT", 1, WAIT_MS))
+            reached = self._client.wait(1, WAIT_MS)
         if not reached:
             raise redis.TimeoutError(f"not durable ({self._durability}) within {WAIT_MS} ms")
 
@@ -140,7 +140,9 @@ class Drain:
                 yield claimed
             if cursor == b"0-0":
                 break
-        while answer := cast(Any, client.xreadgroup(GROUP, consumer, {stream: ">"}, count=ENTRIES_A_READ, block=wait_ms or None)):
+        while answer := cast(
+            Any, client.xreadgroup(cast(Any, GROUP), consumer, cast(Any, {stream: ">"}), count=ENTRIES_A_READ, block=wait_ms or None)
+        ):
             ((_, entries),) = answer
             yield entries
             wait_ms = 0

@@ -164,7 +164,7 @@ class RedisStore:
                 pipeline = client.pipeline(transaction=False)
                 for member_id, events in batch:
                     key = member_key(member_id)
-                    pipeline.hset(_hash_key(marker, key), key, pack_events(events))  # type: ignore[arg-type]
+                    pipeline.hset(_hash_key(marker, key), key, pack_events(events))
                 pipeline.execute()
                 written += len(batch)
             client.set(marker, _marker(written))

@@ -18,10 +18,11 @@ from cellar_preference.training.train import train
 from cellar_shared.bundle.manifest import BundleManifest
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
+from cellar_shared.events.manifest import MANIFEST
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import MEMBERS_PER_RUN, simulate_world
 from cellar_shared.events.sources.xwines import import_xwines
-from cellar_shared.events.tables import MANIFEST, DataFolder
+from cellar_shared.events.tables import DataFolder
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
 

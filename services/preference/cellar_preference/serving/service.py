@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class PreferenceService:
     async def close(self) -> None:
         """Follow the store no longer and let go of it."""
         if self._swapping is not None:
-            self._swapping.stop()
+            await asyncio.to_thread(self._swapping.stop)
         await self._store.aclose()
 
     def _pin(self, predictor: Predictor, generation_id: str) -> _Pinned:
