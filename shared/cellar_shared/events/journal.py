@@ -143,6 +143,11 @@ class Journal:
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log, too, held what was deleted
         return deleted
 
+    def forgot_since(self, position: int) -> bool:
+        """Was a member forgotten behind `position`?"""
+        query = "SELECT 1 FROM entries WHERE position > ? AND event_id IS NULL LIMIT 1"
+        return self._connection.execute(query, (position,)).fetchone() is not None
+
     @contextmanager
     def draining(self) -> Iterator[None]:
         """Hold the right to bring events in from elsewhere, in their order; waits for who holds it. Gone with the process."""

@@ -67,13 +67,16 @@ def forget(
     journal = Journal.of(data)
     try:
         journal_events = store.hide(member_id, journal, now_s=time.time())
+        say("hidden from every reader")
+        table_rows = _without_member(member_id, data, say)
+        # Once more: a generation that was begun in between was made of the tables as they were.
+        journal_events += store.hide(member_id, journal, now_s=time.time())
     finally:
         journal.close()
-    say("hidden from every reader")
     return Receipt(
         member_id=member_id,
         journal_events=journal_events,
-        table_rows=_without_member(member_id, data, say),
+        table_rows=table_rows,
         prediction_log_rows=forget_predictions(member_id),
         in_generations=asyncio.run(_generations_with(member_id, store)),
         in_bundles=in_bundles,
