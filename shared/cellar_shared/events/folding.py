@@ -11,8 +11,9 @@ from typing import Any, Final
 import polars as pl
 
 from cellar_shared.events.appending import DataAppender
+from cellar_shared.events.imported import note_imported
 from cellar_shared.events.journal import Accepted, Journal
-from cellar_shared.events.pushed import BottleEvent, ImpressionEvent, OutcomeEvent, PreferenceEvent, RatingEvent, is_like
+from cellar_shared.events.pushed import BottleEvent, ImpressionEvent, OutcomeEvent, PreferenceEvent, RatingEvent, is_like, vintage_number
 from cellar_shared.events.tables import DataFolder
 
 SOURCE: Final = "push"
@@ -28,7 +29,14 @@ def fold_journal(data: Path, journal: Journal, through: int, *, say: Callable[[s
     while folder.manifest.journal_through < through:
         folder = _fold(data, journal, through, say)
     journal.trim(folder.manifest.journal_through, now_s=time.time())
+    note_imported(data, folder.manifest, lambda part: _noted_rows(data / "ratings" / part))
     return folder
+
+
+def _noted_rows(part: Path) -> list[tuple[Any, ...]]:
+    """A part's ratings as `note_imported` wants them."""
+    columns = ("event_id", "member_id", "wine_id", "vintage", "rating_raw", "scale", "like", pl.col("rated_at").dt.timestamp("us"))
+    return pl.scan_parquet(part).select(*columns, "time_precision", "defective").collect().rows()
 
 
 def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]) -> DataFolder:
@@ -87,11 +95,6 @@ def _rows_by_table(accepted: Sequence[Accepted]) -> dict[str, list[dict[str, Any
     if newest:
         rows["bottles"] = [_bottle(event) for event in newest.values()]
     return rows
-
-
-def vintage_number(vintage: int | str | None) -> int | None:
-    """The vintage as tables have it: 0 for non-vintage, null for unknown."""
-    return 0 if vintage == "NV" else None if vintage is None else int(vintage)
 
 
 def _rating(event: RatingEvent) -> dict[str, Any]:

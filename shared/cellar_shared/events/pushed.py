@@ -151,3 +151,8 @@ def effective_moment(event: RatingEvent) -> int:
 def is_like(event: RatingEvent) -> bool:
     """The sender's own rule, else the scale's line."""
     return event.rating >= scale_named(event.scale or "").liked_from if event.like is None else event.like
+
+
+def vintage_number(vintage: int | str | None) -> int | None:
+    """The vintage as tables have it: 0 for non-vintage, null for unknown."""
+    return 0 if vintage == "NV" else None if vintage is None else int(vintage)

@@ -64,7 +64,7 @@ def forget(
     """
     folder = DataFolder.open(data)
     in_bundles = _bundles_that_learnt_from(member_id, folder, bundles)
-    journal = Journal.of(data)
+    journal = Journal(data)
     try:
         journal_events = store.hide(member_id, journal, now_s=time.time())
         say("hidden from every reader")

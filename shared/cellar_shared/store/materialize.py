@@ -39,7 +39,7 @@ def materialize(data: Path, store: Store, *, horizon_days: int = HORIZON_DAYS, s
 
     Questions may be asked as of up to `horizon_days` before the last event. A crash leaves the old generation current.
     """
-    journal = Journal.of(data)
+    journal = Journal(data)
     # Whatever is accepted from here on lies behind this position: it counts from the overlay, folded or not.
     try:
         through, journal_through = store.settle(journal, now_s=time.time())

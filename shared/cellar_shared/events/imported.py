@@ -1,0 +1,100 @@
+"""Which rating events came by import: their ids and contents as hashes, so that a push of one of them is known for no news.
+
+`note_imported` writes them beside the tables, once for every part; doors look them up without being able to read tables.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_shared.durable import write_durably
+from cellar_shared.events.manifest import DataManifest
+from cellar_shared.events.moments import moment_of
+from cellar_shared.events.pushed import Event, RatingEvent, content_digest, is_like, vintage_number
+
+FOLDER: Final = "imported"
+NO_DIGEST: Final = b""  # equal to no event's digest: the id is known, with other content
+
+UInt64s = npt.NDArray[np.uint64]
+
+
+class ImportedEvents:
+    """The rating events of some parts: `ids` and `contents`, (parts) arrays (events,) uint64 each, by ascending id."""
+
+    def __init__(self, parts: Sequence[UInt64s]) -> None:
+        self._parts = parts
+
+    @classmethod
+    def of(cls, data: Path, manifest: DataManifest) -> Self:
+        """Those of the data folder at `data` that were noted; the arrays are mapped."""
+        facts = manifest.tables.get("ratings")
+        files = [] if facts is None else [data / FOLDER / f"{digest}.npy" for digest in facts.parts.values()]
+        return cls([np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray) for file in files if file.is_file()])
+
+    def digests_of(self, events: Sequence[Event]) -> dict[str, bytes]:
+        """The digest of each event that was imported; of one that was imported with other content, NO_DIGEST."""
+        found = {}
+        for event in events:
+            wanted = id_hash(event.event_id)
+            for part in self._parts:
+                place = int(np.searchsorted(part[0], wanted))
+                if place < part.shape[1] and part[0, place] == wanted:
+                    is_same = isinstance(event, RatingEvent) and int(part[1, place]) == content_hash(row_of(event))
+                    found[event.event_id] = content_digest(event) if is_same else NO_DIGEST
+        return found
+
+
+def note_imported(data: Path, manifest: DataManifest, rows_of: Callable[[str], Sequence[tuple[Any, ...]]]) -> None:
+    """Note the ratings of every part that was not noted yet, and forget parts that are no more.
+
+    `rows_of` gives a part's rows as (event_id, *row) with the row as `row_of` has it.
+    """
+    facts = manifest.tables.get("ratings")
+    parts = {} if facts is None else facts.parts
+    for part, digest in parts.items():
+        file = data / FOLDER / f"{digest}.npy"
+        if not file.is_file():
+            rows = rows_of(part)
+            noted = np.array([[id_hash(row[0]) for row in rows], [content_hash(row[1:]) for row in rows]], dtype=np.uint64)
+            _save(file, noted[:, np.argsort(noted[0], kind="stable")])
+    for file in (data / FOLDER).glob("*.npy"):
+        if file.stem not in parts.values():
+            file.unlink(missing_ok=True)
+
+
+def row_of(event: RatingEvent) -> tuple[Any, ...]:
+    """What an imported rating and a pushed one have in common: all but the source."""
+    return (
+        event.member_id,
+        event.wine_id,
+        vintage_number(event.vintage),
+        float(event.rating),
+        event.scale,
+        is_like(event),
+        moment_of(event.occurred_at),
+        event.time_precision,
+        event.defective,
+    )
+
+
+def id_hash(event_id: str) -> int:
+    """64 bits that stand for an event's id."""
+    return int.from_bytes(blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def content_hash(row: tuple[Any, ...]) -> int:
+    """64 bits that stand for a rating's content."""
+    return int.from_bytes(blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _save(file: Path, noted: UInt64s) -> None:
+    stream = io.BytesIO()
+    np.save(stream, noted, allow_pickle=False)
+    write_durably(file, stream.getvalue())
