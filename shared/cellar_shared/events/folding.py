@@ -41,7 +41,7 @@ def _noted_rows(part: Path) -> list[tuple[Any, ...]]:
 
 def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]) -> DataFolder:
     with DataAppender(data) as appender:
-        since = appender.manifest.journal_through
+        since = appender.folder.manifest.journal_through
         accepted: list[Accepted] = []
         reached = through
         for entry in journal.after(since, through):
@@ -61,7 +61,7 @@ def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]
 def _append(appender: DataAppender, table: str, rows: list[dict[str, Any]]) -> None:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     key = {"ratings": "event_id", "preferences": "event_id", "outcomes": "outcome_id", "bottles": "bottle_id"}.get(table)
-    if key is not None and table in appender.manifest.tables:
+    if key is not None and table in appender.folder.manifest.tables:
         if table == "bottles":
             # A bottle is one row: what was pushed of it stands in for what was there.
             appender.remove(table, key, frame[key])

@@ -95,7 +95,7 @@ def _without_member(member_id: str, data: Path, say: Callable[[str], None]) -> d
     """Rewrite every part of every table in which the member stands; rows deleted by table."""
     deleted = {}
     with DataAppender(data) as appender:
-        for table in appender.manifest.tables:
+        for table in appender.folder.manifest.tables:
             if "member_id" in dtypes_of(table) and (rows := appender.remove(table, "member_id", pl.Series([member_id]))):
                 deleted[table] = rows
                 say(f"{rows:,} rows deleted from {table}")
