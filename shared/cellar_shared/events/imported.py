@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,9 @@ import numpy.typing as npt
 from cellar_shared.durable import write_durably
 from cellar_shared.events.manifest import DataManifest
 from cellar_shared.events.moments import moment_of
-from cellar_shared.events.pushed import Event, RatingEvent, content_digest, is_like, vintage_number
+from cellar_shared.events.pushed import Event, RatingEvent, is_like, vintage_number
 
 FOLDER: Final = "imported"
-NO_DIGEST: Final = b""  # equal to no event's digest: the id is known, with other content
 
 UInt64s = npt.NDArray[np.uint64]
 
@@ -38,17 +37,15 @@ class ImportedEvents:
         files = [] if facts is None else [data / FOLDER / f"{digest}.npy" for digest in facts.parts.values()]
         return cls([np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray) for file in files if file.is_file()])
 
-    def digests_of(self, events: Sequence[Event]) -> dict[str, bytes]:
-        """The digest of each event that was imported; of one that was imported with other content, NO_DIGEST."""
-        found = {}
-        for event in events:
-            wanted = id_hash(event.event_id)
-            for part in self._parts:
-                place = int(np.searchsorted(part[0], wanted))
-                if place < part.shape[1] and part[0, place] == wanted:
-                    is_same = isinstance(event, RatingEvent) and int(part[1, place]) == content_hash(row_of(event))
-                    found[event.event_id] = content_digest(event) if is_same else NO_DIGEST
-        return found
+    def knows(self, event: Event) -> Literal["duplicate", "conflict"] | None:
+        """Was the event imported: as it is, or with other content? None when it was not."""
+        wanted = np.uint64(id_hash(event.event_id))
+        for ids, contents in self._parts:
+            place = int(np.searchsorted(ids, wanted))
+            if place < len(ids) and ids[place] == wanted:
+                is_same = isinstance(event, RatingEvent) and int(contents[place]) == content_hash(row_of(event))
+                return "duplicate" if is_same else "conflict"
+        return None
 
 
 def note_imported(data: Path, manifest: DataManifest, rows_of: Callable[[str], Sequence[tuple[Any, ...]]]) -> None:

@@ -87,14 +87,15 @@ class Journal:
         """
         with self._writing() as connection:
             found = self._digests([event.event_id for event in events])
-            fresh = [event for event in events if event.event_id not in found]
-            found |= {event_id: (digest, 0) for event_id, digest in self._imported().digests_of(fresh).items()}
+            imported = self._imported()
             receipts = []
             for event in events:
                 digest = content_digest(event)
                 if (standing := found.get(event.event_id)) is not None:
-                    status: Status = "duplicate" if standing[0] == digest else "conflict"
-                    receipts.append(Receipt(event.event_id, status, standing[1]))
+                    receipts.append(Receipt(event.event_id, "duplicate" if standing[0] == digest else "conflict", standing[1]))
+                    continue
+                if (known := imported.knows(event)) is not None:
+                    receipts.append(Receipt(event.event_id, known, 0))
                     continue
                 cursor = connection.execute(
                     "INSERT INTO entries (event_id, digest, member_id, content, accepted_at) VALUES (?, ?, ?, ?, ?)",

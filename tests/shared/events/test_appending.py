@@ -226,7 +226,7 @@ def test_a_reader_that_opened_before_reads_on_and_one_that_opens_after_sees_the_
 def test_a_reader_that_meets_a_replaced_part_reads_the_new_manifest(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cellar_shared.events import tables
 
-    read, late = tables._read_manifest, []
+    read, late = tables.read_manifest, []
 
     def read_then_replaced(path: Path) -> Any:
         manifest = read(path)
@@ -236,7 +236,7 @@ def test_a_reader_that_meets_a_replaced_part_reads_the_new_manifest(data: Path, 
                 appender.replace("ratings", without("m1", appender.folder))
         return manifest
 
-    monkeypatch.setattr(tables, "_read_manifest", read_then_replaced)
+    monkeypatch.setattr(tables, "read_manifest", read_then_replaced)
     assert DataFolder.open(data).scan("ratings").collect()["member_id"].unique().sort().to_list() == ["m0", "m2"]
 
 
