@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from cellar_shared.errors import CellarError
+from cellar_shared.service.deadline import NO_DEADLINE, Deadline
 from cellar_shared.service.metadata import ModelMetadata
 from cellar_shared.service.timing import Stages
 
@@ -22,13 +23,14 @@ class RequestContext(msgspec.Struct, frozen=True):
     request_id: str
     received_at: datetime  # aware, UTC
     stages: Stages
+    deadline: Deadline = NO_DEADLINE
 
 
 class ScoringService(Protocol):
     """One model behind `POST /score`.
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
-    document show.
+    document show, and `route`, the path it answers instead of /score (`route_of`).
     """
 
     @property
@@ -55,5 +57,14 @@ class ScoringService(Protocol):
         ...
 
     def score(self, request: Any, context: RequestContext) -> msgspec.Struct:
-        """The answer to a `request_type`, on the event loop, so well under a millisecond; raises Problem."""
+        """The answer to a `request_type`, on the event loop, so well under a millisecond; raises Problem.
+
+        Work of several steps asks `context.deadline.require()` before each.
+        """
         ...
+
+
+def route_of(service: ScoringService) -> str:
+    """The path that `service` answers by POST."""
+    route: str = getattr(service, "route", "/score")
+    return route
