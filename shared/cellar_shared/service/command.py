@@ -81,7 +81,8 @@ def run_service(name: str, build: Callable[[], ScoringService], options: ServeOp
     from cellar_shared.service.app import build_app
     from cellar_shared.service.keys import Keys
     from cellar_shared.service.limits import Limits
-    from cellar_shared.service.server import open_listener, serve
+    from cellar_shared.service.listener import open_listener
+    from cellar_shared.service.server import serve
     from cellar_shared.service.worker import inherited_link, serve_as_worker
     from cellar_shared.service.workers import Supervisor
 

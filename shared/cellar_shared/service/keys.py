@@ -102,6 +102,8 @@ def read_keys(file: Path) -> tuple[Key, ...]:
 
 def new_key(name: str, expires: str | None = None) -> tuple[str, str]:
     """A fresh key, and the line of a keys file that lets its holder in. Raises BadInput for a name or moment that is none."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"{name!r} is no fit name for a key: use up to 100 letters, digits, '.', '_' and '-'.")
     key = secrets.token_urlsafe(KEY_BYTES)
     line = f"{hashlib.sha256(key.encode()).hexdigest()} {name}" + (f" expires={expires}" if expires else "")
     _key_of(line, "the new key")

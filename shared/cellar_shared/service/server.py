@@ -19,17 +19,18 @@ from typing import Final, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from cellar_shared.errors import CellarError
+from cellar_shared.service.listener import BACKLOG, begin_no_connection, open_listener
 from cellar_shared.service.protocol import MAX_CONNECTIONS, Connection, State
 
 logger = logging.getLogger("cellar.service")
 
-BACKLOG: Final = 1024
 # Longer than the idle time of the usual pools in front, so that it is they who close.
 KEEP_ALIVE_S: Final = 75
 DRAIN_S: Final = 30
 # At the end, how long a connection is kept on which a request is just arriving, or that was made and not used yet (judgement).
 EXPECTED_WITHIN_S: Final = 1.0
+# At the end, how long a handshake under way may take: a round trip between the clients and here, and some (judgement).
+HANDSHAKE_WITHIN_S: Final = 0.2
 # With no file descriptor left for another connection, wait for some to be closed.
 FULL_PAUSE_S: Final = 0.1
 
@@ -53,6 +54,8 @@ class Server(uvicorn.Server):
         self.on_term: Callable[[], None] = lambda: None
         self.on_interrupt: Callable[[], None] = lambda: self.stop(0)
         self.accepts_at_start = True
+        # Nobody else serves on the listener: at the end the port is closed with care.
+        self.is_last = True
 
     @property
     def is_stopping(self) -> bool:
@@ -97,7 +100,10 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._is_accepting:
-            self._accept_waiting()  # a client that has got its connection is served; closing the listener would reset it
+            if self.is_last:
+                begin_no_connection(self._listener)
+                await asyncio.sleep(HANDSHAKE_WITHIN_S)
+                self._accept_waiting()
             self.accept(False)
         self._listener.close()
         if self._opening:
@@ -154,15 +160,6 @@ class Server(uvicorn.Server):
         finally:
             loop.remove_signal_handler(signal.SIGTERM)
             loop.remove_signal_handler(signal.SIGINT)
-
-
-def open_listener(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises CellarError where the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise CellarError(f"Cannot listen on {host} port {port} ({error.strerror}): choose another port, 0 takes a free one.") from error
 
 
 def server_of(app: ASGIApp, listener: socket.socket, *, max_connections: int = MAX_CONNECTIONS, drain_s: int = DRAIN_S) -> Server:

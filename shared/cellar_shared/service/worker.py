@@ -34,6 +34,7 @@ ACCEPT: Final = b"A"  # nobody else does
 RELEASE: Final = b"R"  # somebody else accepts: leave new connections to them
 DRAIN: Final = b"D"  # all of the service stops, after its notice
 STOP: Final = b"S"  # without notice
+RETIRE: Final = b"Q"  # this worker only, at once: the others do better
 
 LOOK_EVERY_S: Final = 0.02
 EXIT_NOT_LOADED: Final = 1
@@ -68,6 +69,7 @@ def serve_as_worker(app: ASGIApp, readiness: Readiness, link: Link, drain_notice
     """Serve until told to stop; the exit status. The supervisor's death stops it without notice, lest the port stay taken."""
     server = server_of(app, link.listener)
     server.accepts_at_start = link.accepts_at_once
+    server.is_last = False
     worker = _Worker(server, readiness, link, drain_notice_s)
     server.on_started = worker.started
     server.on_term = worker.asked_to_leave
@@ -90,6 +92,7 @@ class _Worker:
             RELEASE: lambda: server.accept(False),
             DRAIN: self._drain,
             STOP: self._stop,
+            RETIRE: self._retire,
         }
 
     def started(self) -> None:
@@ -129,11 +132,16 @@ class _Worker:
 
     def _drain(self) -> None:
         self._readiness.leave()
+        self._server.is_last = True
         self._server.accept()
         self._server.stop(self._drain_notice_s)
 
     def _stop(self) -> None:
         self._readiness.leave()
+        self._server.is_last = self._is_accepting
+        self._server.stop(0)
+
+    def _retire(self) -> None:
         self._server.accept(False)
         self._server.stop(0)
 

@@ -30,6 +30,7 @@ from cellar_shared.service.worker import (
     LOADED,
     NUMBER_VARIABLE,
     RELEASE,
+    RETIRE,
     STOP,
     link_variable,
 )
@@ -175,7 +176,7 @@ class Supervisor:
             self._has_loaded = True
             for other in self._workers:
                 if other.has_failed:
-                    other.tell(STOP)  # what was in its way has passed: another try takes its place
+                    other.tell(RETIRE)  # what was in its way has passed: another try takes its place
         elif word == FAILED:
             worker.has_failed = True
             logger.error("worker %d cannot load; it stays to say why", worker.number)

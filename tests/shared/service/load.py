@@ -20,10 +20,12 @@ class Load:
     total: int = 5000
     clients: int = 16
     retries: int = 0
+    is_left_when_refused: bool = False
     at: dict[int, Callable[[], None]] = field(default_factory=dict)
     answered: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     retried: int = 0
+    refused: int = 0
     closes_told: int = 0
     connections: int = 0
     _asked: int = 0
@@ -47,6 +49,9 @@ class Load:
                         self.connections += 1
                         stream = await asyncio.open_connection("127.0.0.1", self.port)
                     status, closes = await asyncio.wait_for(self._ask(*stream), PATIENCE_S)
+                except ConnectionRefusedError if self.is_left_when_refused else ():
+                    self.refused += 1
+                    return
                 except (OSError, EOFError, TimeoutError) as error:
                     if stream is not None:
                         stream[1].close()
