@@ -14,18 +14,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cellar_shared.service.contract import ScoringService
+from cellar_shared.service.admission import Admission
+from cellar_shared.service.contract import ScoringService, route_of
 from cellar_shared.service.docs import docs_headers, docs_page
 from cellar_shared.service.frame import Frame, http_problem
+from cellar_shared.service.keys import Keys
+from cellar_shared.service.limits import Limits
 from cellar_shared.service.metadata import Live, ModelReady, Ready, ServerMetadata
 from cellar_shared.service.openapi import openapi_document
 from cellar_shared.service.readiness import Readiness
 from cellar_shared.service.score import ScoreRoute
 
 
-def build_app(service: ScoringService) -> Starlette:
+def build_app(service: ScoringService, keys: Keys | None = None, limits: Limits | None = None) -> Starlette:
     """The app that serves `service`; loading starts with the server, in a thread.
 
+    With `keys`, every route but the health routes asks for one. `limits` bound what waits, by default as `limits` says.
     `app.state.readiness` is the app's Readiness.
     """
     readiness = Readiness(service)
@@ -44,7 +48,7 @@ def build_app(service: ScoringService) -> Starlette:
         return _json(Live())
 
     async def ready(request: Request) -> Response:
-        readiness.require()
+        readiness.require_lasting()
         return _json(Ready())
 
     async def server(request: Request) -> Response:
@@ -57,7 +61,7 @@ def build_app(service: ScoringService) -> Starlette:
 
     async def model_ready(request: Request) -> Response:
         _require_model(request, service)
-        readiness.require()
+        readiness.require_lasting()
         return _json(ModelReady(service.name))
 
     @asynccontextmanager
@@ -69,7 +73,7 @@ def build_app(service: ScoringService) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/score", ScoreRoute(service, readiness), methods=["POST"], name="score"),
+            Route(route_of(service), ScoreRoute(service, readiness), methods=["POST"], name="score"),
             Route("/v2/health/live", live),
             Route("/v2/health/ready", ready),
             Route("/v2", server),
@@ -78,7 +82,7 @@ def build_app(service: ScoringService) -> Starlette:
             Route("/openapi.json", openapi),
             Route("/docs", docs),
         ],
-        middleware=[Middleware(Frame)],
+        middleware=[Middleware(Frame), Middleware(Admission, keys, limits or Limits())],
         exception_handlers={HTTPException: http_problem},
         lifespan=lifespan,
     )

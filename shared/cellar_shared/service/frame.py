@@ -72,8 +72,8 @@ class Frame:
             return
         except Problem as problem:
             response = problem_response(problem_document(problem, context.request_id))
-            if problem.code == "too-large":
-                await _answer_then_close(response, receive, send_framed)
+            if problem.before_body:
+                await _answer_then_drop(response, receive, send_framed, closes=problem.code == "too-large")
             else:
                 await response(scope, receive, send_framed)
         except Exception:
@@ -91,8 +91,8 @@ async def http_problem(request: Request, error: Exception) -> Response:
     return problem_response(plain_document(error.status_code, detail, request_id), error.headers)
 
 
-async def _answer_then_close(response: Response, receive: Receive, send: Send) -> None:
-    headers = [*response.raw_headers, (b"connection", b"close")]
+async def _answer_then_drop(response: Response, receive: Receive, send: Send, closes: bool) -> None:
+    headers = [*response.raw_headers, (b"connection", b"close")] if closes else response.raw_headers
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": response.body, "more_body": True})
     await discard_body(receive)

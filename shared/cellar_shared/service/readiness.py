@@ -1,4 +1,4 @@
-"""Whether this process may answer: loading, ready, or failed for good with the reason; `app` starts it and asks it."""
+"""Whether this process may answer: loading, ready, failed for good with the reason, or leaving; `app` starts it and asks it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cellar_shared.service.problems import Problem
 logger = logging.getLogger("cellar.service")
 
 LOADING_RETRY_MS = 1000
+LEAVING = "This process is about to stop: send what is new elsewhere, what is sent here is still answered."
 
 
 class Readiness:
@@ -22,6 +23,7 @@ class Readiness:
         self._settled = threading.Event()
         self._refusal = Problem("not-ready", "Loading has not finished; try again.", retry_after_ms=LOADING_RETRY_MS)
         self.is_ready = False
+        self._is_leaving = False
 
     def start(self) -> None:
         """Load in a thread that never holds up the process's exit."""
@@ -36,6 +38,16 @@ class Readiness:
         if not self.is_ready:
             # A new instance each time: a raised exception collects its trace, and requests would share it.
             raise Problem("not-ready", self._refusal.detail, retry_after_ms=self._refusal.retry_after_ms)
+
+    def leave(self) -> None:
+        """Be not ready for whoever asks in order to send more, though requests are answered on."""
+        self._is_leaving = True
+
+    def require_lasting(self) -> None:
+        """Raises Problem not-ready unless the service is loaded and stays for now: what the health routes say."""
+        self.require()
+        if self._is_leaving:
+            raise Problem("not-ready", LEAVING)
 
     def _load(self) -> None:
         try:
