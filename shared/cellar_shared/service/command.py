@@ -122,7 +122,9 @@ def keys_file(options: ServeOptions) -> Path | None:
     if options.keys is not None or _is_loopback(options.host):
         return options.keys
     if not options.no_auth:
-        raise BadInput(f"--host {options.host} can be reached from elsewhere: give --keys FILE (`cellar keys new NAME --file FILE` makes it).")
+        raise BadInput(
+            f"--host {options.host} can be reached from elsewhere: give --keys FILE (`cellar keys new NAME --file FILE` makes it)."
+        )
     if os.environ.get(BEHIND_ROUTER_VARIABLE) != "1":
         raise BadInput(
             f"--no-auth with --host {options.host} would answer anybody: give --keys FILE, "

@@ -128,9 +128,19 @@ def test_every_kind_of_event_comes_into_its_table_once(data, store):
     bottle = {"kind": "bottle", "bottle_id": "b1", "state": "stored", "size_ml": 750} | common | wine
     events = [
         rating("p1", like=False, time_precision="date", vintage=2015),
-        {"kind": "impression", "event_id": "p2", "request_id": "r1", "position": 1, "source": "ann", "propensity": 0.5} | common | wine,
+        {
+            "kind": "impression",
+            "event_id": "p2",
+            "request_id": "r1",
+            "position": 1,
+            "source": "ann",
+            "propensity": 0.5,
+            "candidate_hash": "c",
+        }
+        | common
+        | wine,
         {"kind": "outcome", "event_id": "p3", "outcome": "bought", "request_id": "r1", "value": 2.0} | common | wine,
-        {"event_id": "p5"} | bottle | {"state": "consumed", "occurred_at": "2021-07-01T00:00:00Z", "consumed_at": "2021-07-01T00:00:00Z"},
+        {"event_id": "p5"} | bottle | {"state": "consumed", "occurred_at": "2021-07-01T00:00:00Z", "consumed_at": "2021-07-01"},
         {"event_id": "p4"} | bottle,
         {"kind": "preference", "event_id": "p6", "preference": "hide_producer", "value": "P"} | common,
     ]
