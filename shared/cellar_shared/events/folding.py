@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from cellar_shared.events.appending import DataAppender
 from cellar_shared.events.imported import note_imported
 from cellar_shared.events.journal import Accepted, Journal
 from cellar_shared.events.pushed import BottleEvent, ImpressionEvent, OutcomeEvent, PreferenceEvent, RatingEvent, is_like, vintage_number
-from cellar_shared.events.tables import DataFolder, schema_of
+from cellar_shared.events.tables import DataFolder, batches, schema_of
 
 SOURCE: Final = "push"
 ENTRIES_AT_ONCE: Final = 200_000
@@ -29,14 +29,16 @@ def fold_journal(data: Path, journal: Journal, through: int, *, say: Callable[[s
     while folder.manifest.journal_through < through:
         folder = _fold(data, journal, through, say)
     journal.trim(folder.manifest.journal_through, now_s=time.time())
-    note_imported(data, folder.manifest, lambda part: _noted_rows(data / "ratings" / part))
+    note_imported(data, folder.manifest, lambda part: _rows_of(data / "ratings" / part))
     return folder
 
 
-def _noted_rows(part: Path) -> list[tuple[Any, ...]]:
-    """A part's ratings as `note_imported` wants them."""
+def _rows_of(part: Path) -> Iterator[tuple[Any, ...]]:
+    """A part's ratings as `note_imported` wants them, some at a time in memory."""
     columns = ("event_id", "member_id", "wine_id", "vintage", "rating_raw", "scale", "like", pl.col("rated_at").dt.timestamp("us"))
-    return pl.scan_parquet(part).select(*columns, "time_precision", "defective").collect().rows()
+    rows = pl.scan_parquet(part, glob=False).select(*columns, "time_precision", "defective")
+    for batch in batches(rows, ENTRIES_AT_ONCE):
+        yield from batch.iter_rows()
 
 
 def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]) -> DataFolder:
