@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cellar_shared.events.locking import LOCK
 from cellar_shared.events.sources.xwines import ImportReport, import_xwines
 
 WINES_HEADER = (
@@ -73,5 +74,7 @@ def good_wines() -> tuple[str, ...]:
 
 @pytest.fixture
 def bytes_of() -> Callable[[Path], dict[str, bytes]]:
-    """Every file below a folder by its relative name."""
-    return lambda folder: {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+    """Every file below a folder by its relative name, but for the lock of whoever writes it."""
+    return lambda folder: {
+        str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file() and file.name != LOCK
+    }
