@@ -31,8 +31,12 @@ _SCHEMAS = resources.files("cellar_shared.events").joinpath("schemas")
 
 @cache
 def published_tables() -> tuple[str, ...]:
-    """The names of the tables that have a published schema, in alphabetical order."""
-    return tuple(sorted(file.name.removesuffix(".schema.json") for file in _SCHEMAS.iterdir() if file.name.endswith(".schema.json")))
+    """The names of the tables that have a published schema, in alphabetical order; those of a night's output last."""
+    of_data, of_a_night = (
+        sorted(file.name.removesuffix(".schema.json") for file in place.iterdir() if file.name.endswith(".schema.json"))
+        for place in (_SCHEMAS, _SCHEMAS.joinpath("night"))
+    )
+    return (*of_data, *(f"night/{table}" for table in of_a_night))
 
 
 @cache
@@ -54,6 +58,8 @@ def _dtype(rule: dict[str, Any]) -> pl.DataType:
     kind = next(kind for kind in kinds if kind != "null")
     if rule.get("format") == "date-time":
         return pl.Datetime("us", "UTC")
+    if rule.get("format") == "date":
+        return pl.Date()
     if kind == "array":
         return pl.List(pl.String())
     return {"string": pl.String(), "number": pl.Float64(), "integer": pl.Int32(), "boolean": pl.Boolean()}[kind]
