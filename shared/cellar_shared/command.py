@@ -27,6 +27,7 @@ TOPICS = {
     "train": "Learn a model and write it as a bundle.",
     "evaluate": "Judge a recipe or a bundle on splits of its own past.",
     "serve": "Answer requests over HTTP.",
+    "api": "The HTTP contract as files: documents, what would break, typed clients.",
 }
 
 
