@@ -13,9 +13,10 @@ import numpy.typing as npt
 import polars as pl
 
 from cellar_shared.errors import BadInput
+from cellar_shared.events.manifest import TableFacts
 from cellar_shared.events.rules import row_rules
 from cellar_shared.events.scales import scale_named
-from cellar_shared.events.tables import DataFolder, TableFacts, batches, dtypes_of, published_tables, schema_of
+from cellar_shared.events.tables import DataFolder, batches, dtypes_of, published_tables, schema_of
 
 SHOWN_FAULTS: Final = 20
 SHOWN_TEXT: Final = 60

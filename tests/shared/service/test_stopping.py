@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from load import BODY, REQUEST, Load  # noqa: E402
+from load import BODY, REQUEST, Load
 
 PATIENCE_S = 30
 

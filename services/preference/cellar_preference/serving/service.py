@@ -7,10 +7,11 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from cellar_preference.serving.contract import (
     EXAMPLE,
+    Degradation,
     Evidence,
     ModelNamed,
     PreferenceAnswer,
@@ -35,8 +36,6 @@ logger = logging.getLogger("cellar.preference")
 STALE_AFTER: Final = 2 * MICROSECONDS_PER_DAY
 DEPLOYMENT_VARIABLE: Final = "CELLAR_DEPLOYMENT"
 DECIMALS: Final = 6
-
-Degradation = Literal["store_unavailable", "features_stale", "history_truncated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ class PreferenceService:
             as_of=iso_of(asked.as_of),
             features_as_of=iso_of(asked.features_as_of),
             history_ignored=asked.history_ignored,
-            degraded=list(degraded),
+            degraded=degraded,
             results=_results(request, asked, prediction),
         )
 
