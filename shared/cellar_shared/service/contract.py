@@ -22,6 +22,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     request_id: str
     received_at: datetime  # aware, UTC
     stages: Stages
+    attempt: int = 1  # which try of the same request this is, as the router counts
 
 
 class ScoringService(Protocol):
