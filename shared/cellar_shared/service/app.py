@@ -72,6 +72,8 @@ def build_app(service: ScoringService, telemetry: TelemetrySettings | None = Non
             readiness.start()
             yield
         finally:
+            if close := getattr(service, "close", None):
+                await asyncio.to_thread(close)
             await asyncio.to_thread(exporting.stop)
 
     app = Starlette(

@@ -29,7 +29,7 @@ class ScoringService(Protocol):
     """One model behind `POST /score`.
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
-    document show.
+    document show; and `close`, called once the server has answered its last request.
     """
 
     @property

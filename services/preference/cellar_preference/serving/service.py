@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -23,10 +24,14 @@ from cellar_preference.serving.predictor import MODEL, Prediction, Predictor, re
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
-from cellar_shared.features.histories import Events
+from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.store.generation import Generation
+from cellar_shared.telemetry import names
+from cellar_shared.telemetry.logs import fault
+from cellar_shared.telemetry.predictions import Answered, PredictionLog, PredictionSettings
+from cellar_shared.telemetry.recorder import RECORDER
 
 logger = logging.getLogger("cellar.preference")
 
@@ -56,11 +61,13 @@ class PreferenceService:
     answer_type = PreferenceAnswer
     example = EXAMPLE
 
-    def __init__(self, bundle: Path, store: Path, deployment: str | None = None) -> None:
+    def __init__(self, bundle: Path, store: Path, deployment: str | None = None, predictions: PredictionSettings | None = None) -> None:
         self._bundle = bundle
         self._store = store
         self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
         self._pinned: _Pinned | None = None
+        self._prediction_settings = predictions
+        self._predictions: PredictionLog | None = None
 
     def load(self) -> None:
         """Verify the bundle, replay its golden cases, map the generation, open or build the index."""
@@ -69,7 +76,17 @@ class PreferenceService:
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        self._pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        if self._prediction_settings is not None:
+            self._predictions = PredictionLog(self._prediction_settings)
+        RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
+        RECORDER.watch(names.GENERATION_AGE, lambda: time.time() - generation.manifest.events_through / 1_000_000)
+        self._pinned = pinned
+
+    def close(self) -> None:
+        """Write what is left of the prediction log."""
+        if self._predictions is not None:
+            self._predictions.close()
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -110,7 +127,9 @@ class PreferenceService:
             degraded.append("features_stale")
         if asked.is_truncated:
             degraded.append("history_truncated")
-        return PreferenceAnswer(
+        for reason in degraded:
+            RECORDER.count(names.ANSWERS_DEGRADED, 1, (reason,))
+        answer = PreferenceAnswer(
             request_id=context.request_id,
             model=pinned.named,
             as_of=iso_of(asked.as_of),
@@ -119,6 +138,9 @@ class PreferenceService:
             degraded=list(degraded),
             results=_results(request, asked, prediction),
         )
+        if self._predictions is not None:
+            self._predictions.record(_logged(request, context, answer, asked, prediction, pinned))
+        return answer
 
     def _require(self) -> _Pinned:
         if self._pinned is None:
@@ -132,10 +154,33 @@ class PreferenceService:
             return None
         try:
             return generation.members.events_of(request.member_id)
-        except (lmdb.Error, ValueError):  # gone, or holding something that is no member
-            logger.exception("the member store cannot be read")
+        except (lmdb.Error, ValueError) as error:  # gone, or holding something that is no member
+            RECORDER.count(names.STORE_FAILURES, 1, ("lmdb",))
+            fault(logger, "the member store cannot be read", error)
             degraded.append("store_unavailable")
             return None
+
+
+def _logged(
+    request: PreferenceRequest, context: RequestContext, answer: PreferenceAnswer, asked: Asked, prediction: Prediction, pinned: _Pinned
+) -> Answered:
+    """The answer as the prediction log takes it: what was asked about and said, nothing of the history it stands on."""
+    return Answered(
+        request_id=context.request_id,
+        asked_at=context.received_at,
+        as_of=answer.as_of,
+        member_id=request.member_id,
+        wine_ids=[wine.wine_id for wine in request.wines],
+        vintages=[None if vintage == UNKNOWN_VINTAGE else vintage for vintage in asked.questions.vintages.tolist()],
+        raw_scores=prediction.logits.tolist(),
+        probabilities=[result.probability for result in answer.results],
+        bundle=pinned.named.version,
+        generation=pinned.named.generation,
+        deployment=pinned.named.deployment,
+        attempt=context.attempt,
+        degraded=answer.degraded,
+        feature_fingerprint=pinned.predictor.manifest.feature_fingerprint,
+    )
 
 
 def _results(request: PreferenceRequest, asked: Asked, prediction: Prediction) -> list[WineAnswer]:
