@@ -132,7 +132,10 @@ class Pipeline:
         since = self._last_ns if self._is_delta else self._began_ns
         data: Gauge | Sum | HistogramData
         if metric.kind == "gauge":
-            data = Gauge([NumberDataPoint(_attributes(family, labels), since, now, value) for labels, value in family.numbers.items()])
+            # Always of one type: a receiver takes 1 and 0.5 for points of two metrics.
+            data = Gauge(
+                [NumberDataPoint(_attributes(family, labels), since, now, float(value)) for labels, value in family.numbers.items()]
+            )
         elif metric.kind == "counter":
             points = [
                 NumberDataPoint(_attributes(family, labels), since, now, self._since_before(metric.name, labels, value))
