@@ -60,6 +60,7 @@ class Telemetry:
 
     def _connect(self, receivers: list[Receiver], resource: Resource, recorder: Recorder, interval_ms: int) -> None:
         from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.sampling import ParentBased
 
         from cellar_shared.telemetry.otel import Pipeline
 
@@ -70,11 +71,12 @@ class Telemetry:
         for receiver in receivers:
             self._closers.append(Pipeline(receiver, resource, recorder, interval_ms, tracers).close)
         self._closers.append(tracers.shutdown)
+        TracerInUse.follows_caller = isinstance(tracers.sampler, ParentBased)
         TracerInUse.tracer = tracers.get_tracer(names.SCOPE)
 
     def stop(self) -> None:
         """Send what is left, for at most CELLAR_TELEMETRY_STOP_MS altogether; what a dead receiver holds up is left behind."""
-        TracerInUse.tracer = None
+        TracerInUse.tracer, TracerInUse.follows_caller = None, False
         closing = [threading.Thread(target=_quietly, args=(close,), daemon=True) for close in self._closers]
         end = time.monotonic() + self._stop_s
         for thread in closing:
