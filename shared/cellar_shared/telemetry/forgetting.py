@@ -6,6 +6,7 @@ that at once, leaves the rows out and seals the file. An entry goes when no file
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from cellar_shared.telemetry.prediction_files import LogFile, held, now_us, open_files, opened_us, replaced, sealed_files
+from cellar_shared.telemetry.prediction_files import OPEN, SEALED, LogFile, held, now_us, open_files, opened_us, replaced, sealed_files
 
 LIST: Final = "forgotten.json"
 FORGETTING_LOCK: Final = ".forgetting"
@@ -82,6 +83,8 @@ def _sealed(file: LogFile, folder: Path) -> int:
 def sealed_after_crash(folder: Path) -> int:
     """Seal every open file whose process is gone; how many."""
     count = 0
+    with held(folder):
+        _swept(folder, f".predictions-*{OPEN}.*")
     for path in open_files(folder):
         with held(folder):
             if file := LogFile.adopt(path):
@@ -102,6 +105,7 @@ def forget(folder: Path, member_hashes: Iterable[str], wait_s: float = 2.0) -> F
     rows = 0
     with held(folder, FORGETTING_LOCK):
         sealed_after_crash(folder)
+        _swept(folder, f".predictions-*{SEALED}.*")
         with held(folder):
             listed = dict(entries(folder)) | dict.fromkeys(member_hashes, moment)
             replaced(folder / LIST, msgspec.json.encode(listed))
@@ -120,6 +124,13 @@ def forget(folder: Path, member_hashes: Iterable[str], wait_s: float = 2.0) -> F
     while (pending := sum(file.exists() for file in waiting)) and time.monotonic() < end:
         time.sleep(POLL_S)
     return Forgotten(rows, pending)
+
+
+def _swept(folder: Path, pattern: str) -> None:
+    """Delete half-written copies of files that a crash left; the caller holds the lock under which they are written."""
+    for left in folder.glob(pattern):
+        if re.fullmatch(r"[0-9a-f]{8}", left.name.rpartition(".")[2]):
+            left.unlink(missing_ok=True)
 
 
 def _shorten(folder: Path, listed: Entries) -> None:

@@ -136,6 +136,17 @@ def test_cut_short_at_any_file_it_is_finished_by_the_next_call(tmp_path, monkeyp
     assert members(tmp_path) == [M2] * 3
 
 
+def test_copies_that_a_crash_left_half_written_go_and_a_file_being_opened_stays(tmp_path):
+    logged(tmp_path, "m1")
+    (sealed,) = sealed_files(tmp_path)
+    left = [sealed.with_name(f".{sealed.name}.0a1b2c3d"), sealed.with_name(f".{sealed.name}.open.0a1b2c3d")]
+    opening = sealed.with_name(f".{sealed.name}.open")
+    for file in (*left, opening):
+        file.write_bytes(sealed.read_bytes())
+    forget(tmp_path, [M1])
+    assert [file.exists() for file in (*left, opening, sealed)] == [False, False, True, False]
+
+
 def test_the_list_forgets_too_once_nobody_needs_it(tmp_path, monkeypatch):
     logged(tmp_path, "m1", "m2")
     forget(tmp_path, [M1])
