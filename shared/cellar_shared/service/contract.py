@@ -25,6 +25,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     received_at: datetime  # aware, UTC
     stages: Stages
     deadline: Deadline = NO_DEADLINE
+    attempt: int = 1  # which try of the same request this is, as the router counts
 
 
 class ScoringService(Protocol):
@@ -32,7 +33,7 @@ class ScoringService(Protocol):
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
     document show, `route`, the path it answers instead of /score (`route_of`), and a coroutine function `close` that
-    lets go of what `load` opened.
+    lets go of what `load` opened, called once the server has answered its last request.
     """
 
     @property

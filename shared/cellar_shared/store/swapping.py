@@ -21,12 +21,19 @@ Pinned = TypeVar("Pinned")
 class Swapping(Generic[Pinned]):
     """What requests pin, replaced whole when the store's current generation changes.
 
-    `open_generation` makes it from a generation's id, in a thread of its own; while it works, and where it refuses, what is
+    `tell` hears "swapped" or "refused" of each. `open_generation` makes it from a generation's id, in a thread of its own; while it works, and where it refuses, what is
     there already goes on answering. A request takes `pinned` once and keeps it: the old one lives as long as it is held.
     """
 
-    def __init__(self, store: Store, open_generation: Callable[[str], Pinned], look_every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(
+        self,
+        store: Store,
+        open_generation: Callable[[str], Pinned],
+        look_every_s: float = LOOK_EVERY_S,
+        tell: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
         self._store = store
+        self._tell = tell
         self._open = open_generation
         self._look_every_s = look_every_s
         self._stop = threading.Event()
@@ -64,10 +71,12 @@ class Swapping(Generic[Pinned]):
             except Exception:
                 logger.exception("a new generation could not be opened; generation %s is served on", self._served)
                 self._refused = (current, looks)
+                self._tell("refused")
             else:
                 logger.info("generation %s is served, before it %s", current, self._served)
                 self._served = current
                 self.swaps += 1
+                self._tell("swapped")
 
     def _is_refused(self, generation_id: str, looks: int) -> bool:
         refused, since = self._refused
@@ -75,4 +84,5 @@ class Swapping(Generic[Pinned]):
 
     def _refuse(self, generation_id: str, looks: int, error: Exception) -> None:
         self._refused = (generation_id, looks)
+        self._tell("refused")
         logger.error("generation %s is refused, generation %s is served on: %s", generation_id, self._served, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,12 +24,15 @@ from cellar_preference.serving.predictor import MODEL, Prediction, Predictor, re
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
-from cellar_shared.features.histories import Events
+from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.port import Store, StoreUnavailable
 from cellar_shared.store.swapping import Swapping
+from cellar_shared.telemetry import names
+from cellar_shared.telemetry.predictions import Answered, PredictionLog, PredictionSettings
+from cellar_shared.telemetry.recorder import RECORDER
 
 logger = logging.getLogger("cellar.preference")
 
@@ -56,23 +60,34 @@ class PreferenceService:
     answer_type = PreferenceAnswer
     example = EXAMPLE
 
-    def __init__(self, bundle: Path, store: Store, deployment: str | None = None) -> None:
+    def __init__(self, bundle: Path, store: Store, deployment: str | None = None, predictions: PredictionSettings | None = None) -> None:
         self._bundle = bundle
         self._store = store
         self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
         self._swapping: Swapping[_Pinned] | None = None
+        self._prediction_settings = predictions
+        self._predictions: PredictionLog | None = None
 
     def load(self) -> None:
         """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store."""
         predictor = Predictor.open(self._bundle)
-        swapping = Swapping(self._store, lambda generation_id: self._pin(predictor, generation_id))
+        swapping = Swapping(
+            self._store,
+            lambda generation_id: self._pin(predictor, generation_id),
+            tell=lambda outcome: RECORDER.count(names.SWAPS, 1, (outcome,)),
+        )
         swapping.start()
+        if self._prediction_settings is not None:
+            self._predictions = PredictionLog(self._prediction_settings)
+        RECORDER.watch(names.GENERATION_AGE, self._generation_age_s)
         self._swapping = swapping
 
     async def close(self) -> None:
-        """Follow the store no longer and let go of it."""
+        """Follow the store no longer and let go of it; write what is left of the prediction log."""
         if self._swapping is not None:
             await asyncio.to_thread(self._swapping.stop)
+        if self._predictions is not None:
+            await asyncio.to_thread(self._predictions.close)
         await self._store.aclose()
 
     def _pin(self, predictor: Predictor, generation_id: str) -> _Pinned:
@@ -81,7 +96,12 @@ class PreferenceService:
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        return _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
+        return pinned
+
+    def _generation_age_s(self) -> float:
+        return time.time() - self._require().generation.manifest.events_through / 1_000_000
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -122,7 +142,9 @@ class PreferenceService:
             degraded.append("features_stale")
         if asked.is_truncated:
             degraded.append("history_truncated")
-        return PreferenceAnswer(
+        for reason in degraded:
+            RECORDER.count(names.ANSWERS_DEGRADED, 1, (reason,))
+        answer = PreferenceAnswer(
             request_id=context.request_id,
             model=pinned.named,
             as_of=iso_of(asked.as_of),
@@ -131,6 +153,9 @@ class PreferenceService:
             degraded=degraded,
             results=_results(request, asked, prediction),
         )
+        if self._predictions is not None:
+            self._predictions.record(_logged(request, context, answer, asked, prediction, pinned))
+        return answer
 
     def _require(self) -> _Pinned:
         pinned = None if self._swapping is None else self._swapping.pinned
@@ -138,17 +163,39 @@ class PreferenceService:
             raise RuntimeError("the service was asked before it was loaded")
         return pinned
 
-    @staticmethod
-    async def _stored(request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
+    async def _stored(self, request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
         """A stored member's events; with the store gone the member is answered as one nobody knows, and the answer says so."""
         if request.member_id is None:
             return None
         try:
             return await generation.members.events_of(request.member_id)
         except StoreUnavailable as error:
+            RECORDER.count(names.STORE_FAILURES, 1, (self._store.name.partition("://")[0],))
             logger.warning("answered without the store: %s", error)
             degraded.append("store_unavailable")
             return None
+
+
+def _logged(
+    request: PreferenceRequest, context: RequestContext, answer: PreferenceAnswer, asked: Asked, prediction: Prediction, pinned: _Pinned
+) -> Answered:
+    """The answer as the prediction log takes it: what was asked about and said, nothing of the history it stands on."""
+    return Answered(
+        request_id=context.request_id,
+        asked_at=context.received_at,
+        as_of=answer.as_of,
+        member_id=request.member_id,
+        wine_ids=[wine.wine_id for wine in request.wines],
+        vintages=[None if vintage == UNKNOWN_VINTAGE else vintage for vintage in asked.questions.vintages.tolist()],
+        raw_scores=prediction.logits.tolist(),
+        probabilities=[result.probability for result in answer.results],
+        bundle=pinned.named.version,
+        generation=pinned.named.generation,
+        deployment=pinned.named.deployment,
+        attempt=context.attempt,
+        degraded=answer.degraded,
+        feature_fingerprint=pinned.predictor.manifest.feature_fingerprint,
+    )
 
 
 def _results(request: PreferenceRequest, asked: Asked, prediction: Prediction) -> list[WineAnswer]:
