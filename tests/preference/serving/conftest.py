@@ -62,6 +62,10 @@ class Client:
         """The probabilities alone."""
         return [result["probability"] for result in self.ask(*wines, **fields)["results"]]
 
+    def let_go(self) -> None:
+        """As at the server's end: what is queued gets written."""
+        self._runner.run(self.service.close())
+
     def close(self) -> None:
         self._runner.run(self._http.aclose())
         if self._is_started:

@@ -28,7 +28,9 @@ from pathlib import Path
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.service.app import build_app
 from cellar_shared.service.server import serve
-serve(build_app(PreferenceService(Path(sys.argv[1]), Path(sys.argv[2]))), port=0, on_listening=lambda host, port: print(port, flush=True))
+from cellar_shared.store.lmdb_store import LmdbStore
+service = PreferenceService(Path(sys.argv[1]), LmdbStore(Path(sys.argv[2])))
+serve(build_app(service), port=0, on_listening=lambda host, port: print(port, flush=True))
 """
 LIBRARY_ALONE = """
 import sys

@@ -34,10 +34,12 @@ from pathlib import Path
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.service.app import build_app
 from cellar_shared.service.server import serve
+from cellar_shared.store.lmdb_store import LmdbStore
+from cellar_shared.store.port import StoreUnavailable
 from cellar_shared.telemetry.predictions import PredictionSettings
 
 class WithABug(PreferenceService):
-    def score(self, request, context):
+    async def score(self, request, context):
         if request.wines[0].wine_id == "bug":
             try:
                 {}[request.member_id]
@@ -45,10 +47,16 @@ class WithABug(PreferenceService):
                 error.add_note(str(request))
                 raise RuntimeError(f"no way to answer {request}") from error
         if request.wines[0].wine_id == "lost":
-            self._pinned.generation.members.events_of = lambda member: int(member)
-        return super().score(request, context)
+            self._require().generation.members.reader.read = lost
+        return await super().score(request, context)
 
-service = WithABug(Path(sys.argv[1]), Path(sys.argv[2]), predictions=PredictionSettings.from_environment())
+async def lost(member_id):
+    try:
+        int(member_id)
+    except ValueError as error:
+        raise StoreUnavailable(f"no {member_id}") from error
+
+service = WithABug(Path(sys.argv[1]), LmdbStore(Path(sys.argv[2])), predictions=PredictionSettings.from_environment())
 serve(build_app(service), port=0, on_listening=lambda host, port: print(port, flush=True))
 """
 
@@ -206,12 +214,12 @@ def test_no_byte_of_what_a_caller_sends_of_itself_is_kept(told, bodies, wine_ids
     # That everything was on, and that a search there finds what is there.
     logs = kept["stderr"].decode().splitlines()
     faults = [record for record in map(json.loads, logs) if record.get("error_type")]
-    assert [record["error_type"] for record in faults] == ["RuntimeError", "ValueError"]
+    assert [record["error_type"] for record in faults] == ["RuntimeError"]
     assert "in WithABug.score" in faults[0]["frames"]
     assert b"/v1/traces" in kept["otlp"]
     assert b"/v1/logs" in kept["otlp"]
     assert b"POST /score" in kept["otlp"]
-    assert b"the member store cannot be read: ValueError" in kept["otlp"]
+    assert b"members are answered without" in kept["otlp"]
     assert (b"\xaa" * 16) in kept["otlp"]
     (metrics,) = [content for name, content in kept.items() if name.startswith("metrics") and name.endswith(".prom")]
     for code in (b"invalid-json", b"unknown-field", b"wrong-type", b"member-ambiguous", b"RuntimeError", b"not-json"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.events.moments import iso_of, moment_of
 from cellar_shared.events.predictions import read_predictions
+from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.telemetry import names
 from cellar_shared.telemetry.member_hash import MemberHash
 from cellar_shared.telemetry.predictions import PredictionSettings
@@ -26,7 +28,7 @@ def numbers(metric: names.Metric) -> dict[tuple[str | int, ...], float]:
 
 @pytest.fixture
 def logged(own, tmp_path: Path):
-    service = PreferenceService(own.bundle, own.store, "green", PredictionSettings(tmp_path / "log", key=KEY))
+    service = PreferenceService(own.bundle, LmdbStore(own.store), "green", PredictionSettings(tmp_path / "log", key=KEY))
     client = Client(service).start()
     yield client
     client.close()
@@ -38,7 +40,7 @@ def test_each_wine_answered_is_a_row_with_the_answers_own_numbers(logged, tmp_pa
     answer = logged.post(request, x_ms_client_request_id="r-1", x_envoy_attempt_count="2").json()
     anonymous = logged.ask("w", history=[])
     assert logged.post({"wines": [], "history": []}).status_code == 422
-    logged.service.close()
+    logged.let_go()
     rows = read_predictions(tmp_path / "log").sort("asked_at", "position").collect()
     assert rows["request_id"].to_list() == ["r-1"] * 3 + [anonymous["request_id"]]
     first = rows.head(3)
@@ -58,7 +60,7 @@ def test_each_wine_answered_is_a_row_with_the_answers_own_numbers(logged, tmp_pa
 
 def test_the_raw_score_is_the_networks_logit(logged, tmp_path, wine_ids, monkeypatch):
     seen = []
-    predictor = type(logged.service._pinned.predictor)
+    predictor = type(logged.service._swapping.pinned.predictor)
     predict = predictor.predict_encoded
 
     def noting(self, encoded, trailing=None):
@@ -67,7 +69,7 @@ def test_the_raw_score_is_the_networks_logit(logged, tmp_path, wine_ids, monkeyp
 
     monkeypatch.setattr(predictor, "predict_encoded", noting)
     logged.ask(*wine_ids[:5], history=[], as_of=AS_OF)
-    logged.service.close()
+    logged.let_go()
     rows = read_predictions(tmp_path / "log").sort("position").collect()
     assert rows["raw_score"].to_list() == seen[0].logits.tolist()
 
@@ -79,17 +81,18 @@ def test_a_log_that_cannot_be_written_costs_no_answer(logged, tmp_path, wine_ids
     (tmp_path / "log").rmdir()
     before = numbers(names.PREDICTION_ROWS).get(("dropped",), 0)
     assert len(logged.ask(*wine_ids[:4], history=[], as_of=AS_OF)["results"]) == 4
-    logged.service.close()
+    logged.let_go()
     assert numbers(names.PREDICTION_ROWS)["dropped",] == before + 4
 
 
-def test_generation_and_what_is_degraded_are_counted(logged, line, wine_ids, busiest):
+def test_generation_and_what_is_degraded_are_counted(logged, own, line, wine_ids, busiest):
     before = numbers(names.ANSWERS_DEGRADED).get(("features_stale",), 0), numbers(names.STORE_FAILURES).get(("lmdb",), 0)
     assert logged.ask(wine_ids[0], history=[])["degraded"] == ["features_stale"]
-    logged.service._pinned.generation.members.close()
+    logged.service._swapping.pinned.generation.close()
+    shutil.rmtree(own.store / "generations")
     assert "store_unavailable" in logged.ask(wine_ids[0], member_id=busiest[0])["degraded"]
     assert numbers(names.ANSWERS_DEGRADED)["features_stale",] == before[0] + 2
     assert numbers(names.STORE_FAILURES)["lmdb",] == before[1] + 1
-    generation = logged.service._pinned.generation.manifest
+    generation = logged.service._swapping.pinned.generation.manifest
     assert list(numbers(names.GENERATION_INFO)) == [(line.manifest.version, generation.id)]
     assert numbers(names.GENERATION_AGE)[()] > 0

@@ -40,6 +40,7 @@ logger = logging.getLogger("cellar.preference")
 STALE_AFTER: Final = 2 * MICROSECONDS_PER_DAY
 DEPLOYMENT_VARIABLE: Final = "CELLAR_DEPLOYMENT"
 DECIMALS: Final = 6
+SAY_AGAIN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class PreferenceService:
         self._swapping: Swapping[_Pinned] | None = None
         self._prediction_settings = predictions
         self._predictions: PredictionLog | None = None
+        self._say_again_s = 0.0
 
     def load(self) -> None:
         """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store."""
@@ -171,9 +173,16 @@ class PreferenceService:
             return await generation.members.events_of(request.member_id)
         except StoreUnavailable as error:
             RECORDER.count(names.STORE_FAILURES, 1, (self._store.name.partition("://")[0],))
-            logger.warning("answered without the store: %s", error)
+            self._say_without_store(error)
             degraded.append("store_unavailable")
             return None
+
+    def _say_without_store(self, error: StoreUnavailable) -> None:
+        """In the log, now and then: a store that is away is away for every request. Its own words may hold a member's data."""
+        now_s = time.monotonic()
+        if now_s >= self._say_again_s:
+            self._say_again_s = now_s + SAY_AGAIN_S
+            logger.warning("members are answered without %s: %s", self._store.name, type(error.__cause__ or error).__name__)
 
 
 def _logged(
