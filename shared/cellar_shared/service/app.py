@@ -26,7 +26,7 @@ from cellar_shared.service.readiness import Readiness
 from cellar_shared.service.score import ScoreRoute
 
 
-def build_app(service: ScoringService, keys: Keys | None = None, limits: Limits | None = None) -> Starlette:
+def build_app(service: ScoringService, *, keys: Keys | None = None, limits: Limits | None = None) -> Starlette:
     """The app that serves `service`; loading starts with the server, in a thread.
 
     With `keys`, every route but the health routes asks for one. `limits` bound what waits, by default as `limits` says.

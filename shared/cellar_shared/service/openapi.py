@@ -53,7 +53,11 @@ _AUTHENTICATE = {"www-authenticate": {"description": "The scheme of the key", "s
 _EXTRA_HEADERS = {"401": _AUTHENTICATE, "429": _RETRY_AFTER, "503": _RETRY_AFTER}
 # With or without: whether this process asks for keys is its operator's matter, and the document says the same in both cases.
 _SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}]
-_BEARER = {"type": "http", "scheme": "bearer", "description": "A key of the operator; behind a router that asks for it, none is needed here"}
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of the operator; behind a router that asks for it, none is needed here",
+}
 _MODEL_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
