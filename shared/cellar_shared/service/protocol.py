@@ -96,6 +96,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._stalled_bytes = 0
+        if self._arrivals:
+            self._arrivals[-1].is_whole = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
