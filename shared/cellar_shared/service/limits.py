@@ -50,7 +50,7 @@ class Arrival:
     def __init__(self, traffic: Traffic, is_crowded: bool) -> None:
         self.at_s = perf_counter()
         self.ahead = traffic.in_flight
-        self.is_crowded = is_crowded  # more connections than this process takes
+        self.is_crowded = is_crowded  # it came on a connection beyond those that this process takes
         self.is_whole = False  # its body too has been received
         self._traffic: Traffic | None = traffic
 
