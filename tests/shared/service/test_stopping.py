@@ -139,11 +139,11 @@ def test_a_worker_that_leaves_while_nobody_else_can_accept_serves_until_somebody
     os.kill(before["1"], signal.SIGKILL)
     until(lambda: not psutil.pid_exists(before["1"]))
     os.kill(before["2"], signal.SIGTERM)
-    assert {service.ask("POST", "/score", load.BODY)[0] for _ in range(20)} == {200}
+    until(lambda: len(list(tmp_path.glob("loading-*"))) == 4)  # two before, and two now that load while one of those serves on
+    assert {service.ask("POST", "/score", load.BODY)[0] for _ in range(200)} == {200}
     loads.write_text("")
-    after = service.workers(2)
-    assert not set(before.values()) & set(after.values())
     until(lambda: not psutil.pid_exists(before["2"]))
+    assert not set(before.values()) & set(service.workers(2).values())
 
 
 # Starting
