@@ -35,11 +35,11 @@ class ScoreRoute:
         if (given := headers.get(DEADLINE_HEADER)) is not None:
             deadline = deadline_of(given, arrival.at_s)
             context = msgspec.structs.replace(context, deadline=deadline)
-        lap = context.stages.lap
-        # Read first, whatever the verdict: a connection is fit for the next request only once this one is off it.
         left_s = deadline.left_ms() / 1000
         if left_s <= 0:
             raise deadline.passed(before_body=True)
+        lap = context.stages.lap
+        # Read first, whatever the verdict: a connection is fit for the next request only once this one is off it.
         # A timeout costs several microseconds, and nearly every body has arrived with its head.
         body = await (read_body(headers, receive) if arrival.is_whole else _read_in_time(headers, receive, deadline, left_s))
         lap("read")
