@@ -90,6 +90,7 @@ def serving() -> Callable[..., Any]:
     @contextmanager
     def start(made: Made, program: Path = HERE) -> Iterator[Service]:
         words = [str(program), "serve", "preference", "--bundle", str(made.bundle), "--store", f"lmdb://{made.store}", "--port", "0"]
+        words += ["--drain-notice-s", "0"]
         with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}) as process:
             try:
                 assert process.stderr

@@ -30,7 +30,7 @@ from cellar_shared.telemetry.settings import TelemetrySettings
 
 
 def build_app(
-    service: ScoringService, keys: Keys | None = None, limits: Limits | None = None, telemetry: TelemetrySettings | None = None
+    service: ScoringService, *, keys: Keys | None = None, limits: Limits | None = None, telemetry: TelemetrySettings | None = None
 ) -> Starlette:
     """The app that serves `service`; loading starts with the server, in a thread.
 
