@@ -112,7 +112,7 @@ class Types:
         if python != name:
             default = f"msgspec.field(name={_literal(name)}{f', default={default}' if default else ''})"
         line = f"    {python}: {annotation}{f' = {default}' if default else ''}"
-        note = "; ".join(_notes(resolved(node, self._document)[0])) if isinstance(node, Mapping) else ""
+        note = _plain("; ".join(_notes(resolved(node, self._document)[0]))) if isinstance(node, Mapping) else ""
         if not note:
             return line
         if len(line) + len(note) + 4 <= WIDTH:
@@ -145,7 +145,7 @@ def docstring(text: str, indent: str, *further: str) -> list[str]:
     """The lines of a docstring of `text` and `further` paragraphs, each wrapped."""
     paragraphs = []
     for paragraph in (text, *further):
-        shown = "".join(each if each.isprintable() else " " for each in paragraph).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+        shown = _plain(paragraph).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
         paragraphs.append(textwrap.wrap(shown, WIDTH - len(indent) - 6, break_on_hyphens=False, break_long_words=False) or [""])
     lines = [line for paragraph in paragraphs for line in ("", *paragraph)][1:]
     if lines[-1].endswith('"'):
@@ -153,6 +153,11 @@ def docstring(text: str, indent: str, *further: str) -> list[str]:
     if len(lines) == 1:
         return [f'{indent}"""{lines[0]}"""']
     return [f'{indent}"""{lines[0]}', *(f"{indent}{line}" if line else "" for line in lines[1:]), f'{indent}"""']
+
+
+def _plain(text: str) -> str:
+    """The text on one line, without anything that could end a comment or a docstring early."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def _is_struct(node: Mapping[str, Any]) -> bool:
@@ -214,7 +219,7 @@ def _default(node: Node, annotation: str) -> str:
     given = node.get("default", ...) if isinstance(node, Mapping) else ...
     if given is None and annotation.endswith(("None", "Any")):
         return "None"
-    if given in ([], {}) and annotation.startswith(("list[", "dict[")) and "|" not in annotation:
+    if given in ([], {}) and isinstance(node, Mapping) and node.get("type") == {"list": "array", "dict": "object"}.get(annotation[:4]):
         return f"msgspec.field(default_factory={annotation[:4]})"
     if isinstance(given, bool | int | float | str) and annotation in ("bool", "int", "float", "str"):
         return _literal(given)
@@ -230,7 +235,7 @@ def _literal(value: Any) -> str:
 def _notes(node: Mapping[str, Any]) -> Iterator[str]:
     """What a type does not say: limits, known values, the description."""
     if isinstance(told := node.get("description"), str) and not _is_struct(node):
-        yield " ".join("".join(each if each.isprintable() else " " for each in told).split())
+        yield told
     options = [node, *(part for part in node.get("anyOf", ()) if isinstance(part, Mapping))]
     for option in options:
         for low, high, unit in (
@@ -247,6 +252,8 @@ def _notes(node: Mapping[str, Any]) -> Iterator[str]:
                     yield f"at least {least}{unit}"
                 case None, most:
                     yield f"at most {most}"
+                case least, most if least == most:
+                    yield f"{least}{unit}"
                 case least, most:
                     yield f"{least} to {most}{unit}"
         if isinstance(known := option.get("x-extensible-enum"), list):

@@ -160,6 +160,8 @@ class Client:
                 raise http.client.HTTPException(f"an answer of {response.length} bytes")
             # Only a read to the end tells an answer that was cut off from one that is whole.
             content = response.read() if response.length is not None else response.read(ANSWER_MOST_BYTES + 1)
+            if response.length is None and not response.chunked and not content:
+                raise http.client.IncompleteRead(content)  # it ended before its headers did, as far as anybody can tell
             if len(content) > ANSWER_MOST_BYTES:
                 raise http.client.HTTPException(f"an answer of more than {ANSWER_MOST_BYTES} bytes")
             is_fit = response.isclosed() and not response.will_close
