@@ -76,6 +76,24 @@ def import_xwines(
     _tell(reporter, out, reports, since)
 
 
+def import_tables(
+    sources: Annotated[list[Path], typer.Argument(help="CSV or Parquet files, or folders that hold them.")],
+    out: Out,
+    mapping: Annotated[Path, typer.Option("--map", help="The map.yml that says which files and columns become which table.")],
+    replace: Replace = False,
+    skip_bad: SkipBad = False,
+    since: Since = None,
+    as_json: Json = False,
+) -> None:
+    """Import your own tables, as a map.yml says."""
+    from cellar_shared.events.sources import own_tables
+
+    reporter = Reporter(as_json)
+    with reporter.counting("reading tables") as tell:
+        reports = own_tables.import_tables(sources, mapping, out, _terms(replace, skip_bad, since), progress=tell)
+    _tell(reporter, out, reports, since)
+
+
 def check(
     data: Annotated[Path, typer.Argument(help="A data folder.")],
     as_json: Json = False,
