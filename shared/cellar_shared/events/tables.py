@@ -170,19 +170,21 @@ class DataWriter:
         self._rows[table] = self._rows.get(table, 0) + rows.height
 
 
-def write_part(file: Path, table: str, rows: pl.DataFrame) -> str:
-    """Write a part and return its digest; columns are brought to the schema's names, order and dtypes, others stay behind them.
-
-    It is on disk; that its folder names it is the caller's matter.
-    """
+def conformed(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the table's columns in the schema's names, order and dtypes, others behind them; BadInput when one is missing."""
     missing = [name for name in schema_of(table)["required"] if name not in rows.columns]
     if missing:
         raise BadInput(f"table {table}: column {', '.join(missing)} is missing; it has {', '.join(rows.columns)}")
     dtypes = dtypes_of(table)
     known = [pl.col(name).cast(dtype) for name, dtype in dtypes.items() if name in rows.columns]
-    extra = [pl.col(name) for name in rows.columns if name not in dtypes]
+    return rows.select(known + [pl.col(name) for name in rows.columns if name not in dtypes])
+
+
+def write_part(file: Path, table: str, rows: pl.DataFrame) -> str:
+    """Write a part of `table`, conformed, and return its digest. It is on disk; that its folder names it is the caller's matter."""
+    ready = conformed(table, rows)
     file.parent.mkdir(parents=True, exist_ok=True)
-    rows.select(known + extra).write_parquet(file, compression="zstd")
+    ready.write_parquet(file, compression="zstd")
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -21,8 +21,9 @@ Pinned = TypeVar("Pinned")
 class Swapping(Generic[Pinned]):
     """What requests pin, replaced whole when the store's current generation changes.
 
-    `tell` hears "swapped" or "refused" of each. `open_generation` makes it from a generation's id, in a thread of its own; while it works, and where it refuses, what is
+    `open_generation` makes it from a generation's id, in a thread of its own; while it works, and where it refuses, what is
     there already goes on answering. A request takes `pinned` once and keeps it: the old one lives as long as it is held.
+    `tell` hears "swapped" or "refused" of each.
     """
 
     def __init__(

@@ -87,7 +87,7 @@ def test_a_moment_is_asked_about_as_given(shop):
         ({"history": None}, "member-ambiguous", ""),
         ({"member_id": "m1"}, "member-ambiguous", ""),
         ({"as_of": datetime(9000, 1, 1, tzinfo=UTC)}, "as-of-in-future", "/as_of"),
-        ({"as_of": datetime(2020, 1, 1)}, "wrong-type", "/as_of"),  # noqa: DTZ001
+        ({"as_of": datetime(2020, 1, 1)}, "wrong-type", "/as_of"),
         ({"scale": "0-7"}, "out-of-range", "/scale"),
     ],
 )

@@ -11,9 +11,12 @@ import polars as pl
 import pytest
 
 from cellar_shared.events.locking import LOCK
-from cellar_shared.events.sources.xwines import ImportReport, import_xwines
+from cellar_shared.events.moments import moment_of
+from cellar_shared.events.sources.intake import TableReport, Terms
+from cellar_shared.events.sources.xwines import import_xwines
 from cellar_shared.events.tables import DataWriter, schema_of
 
+NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
 WINES_HEADER = (
     "WineID,WineName,Type,Elaborate,Grapes,Harmonize,ABV,Body,Acidity,Code,Country,RegionID,RegionName,WineryID,WineryName,Website,Vintages"
 )
@@ -51,8 +54,9 @@ class Release:
         self.ratings.write_text("\n".join((RATINGS_HEADER, *rows)) + "\n", "utf-8")
         return self
 
-    def take(self, out: Path, *, replace: bool = False, skip_bad: bool = False) -> ImportReport:
-        return import_xwines(self.folder, out, replace=replace, skip_bad=skip_bad, progress=lambda _what, _count: None)
+    def take(self, out: Path, *, since: datetime | None = None, replace: bool = False, skip_bad: bool = False) -> dict[str, TableReport]:
+        terms = Terms(moment_of(NOW), replace, skip_bad, moment_of(since) if since else None)
+        return import_xwines(self.folder, out, terms, progress=lambda _what, _count: None)
 
 
 @pytest.fixture
