@@ -171,10 +171,11 @@ class PreferenceClient(Client):
     """Calls cellar preference."""
 
     def score(self, request: PreferenceRequest, *, timeout_s: float | None = None, request_id: str | None = None) -> PreferenceAnswer:
-        """Score one request.
+        """Ask preference.
 
-        Raises ProblemError (400 invalid-json; 413 too-large; 415 not-json; 422 unknown-field, wrong-type, out-of-range,
-        member-ambiguous, as-of-in-future, as-of-too-early; 503 not-ready), Unreachable, TimedOut, BadAnswer.
+        Raises ProblemError (400 invalid-json; 401 bad-key; 413 too-large; 415 not-json; 422 unknown-field, wrong-type, out-of-range,
+        member-ambiguous, as-of-in-future, as-of-too-early; 429 overloaded; 503 not-ready; 504 deadline), Unreachable, TimedOut,
+        BadAnswer.
         """
         return self.call("POST", "/score", PreferenceAnswer, request, is_idempotent=True, timeout_s=timeout_s, request_id=request_id)
 
@@ -190,13 +191,16 @@ class PreferenceClient(Client):
         return self.call("GET", "/v2/health/ready", Ready, is_idempotent=True, timeout_s=timeout_s, request_id=request_id)
 
     def server(self, *, timeout_s: float | None = None, request_id: str | None = None) -> ServerMetadata:
-        """What runs here."""
+        """What runs here.
+
+        Raises ProblemError (401 bad-key; 429 overloaded), Unreachable, TimedOut, BadAnswer.
+        """
         return self.call("GET", "/v2", ServerMetadata, is_idempotent=True, timeout_s=timeout_s, request_id=request_id)
 
     def model(self, name: str, *, timeout_s: float | None = None, request_id: str | None = None) -> ModelMetadata:
         """Which model is served.
 
-        Raises ProblemError (503 not-ready), Unreachable, TimedOut, BadAnswer.
+        Raises ProblemError (401 bad-key; 429 overloaded; 503 not-ready), Unreachable, TimedOut, BadAnswer.
         """
         return self.call(
             "GET", f"/v2/models/{in_path(name)}", ModelMetadata, is_idempotent=True, timeout_s=timeout_s, request_id=request_id
@@ -205,7 +209,7 @@ class PreferenceClient(Client):
     def model_ready(self, name: str, *, timeout_s: float | None = None, request_id: str | None = None) -> ModelReady:
         """Is the model ready?
 
-        Raises ProblemError (503 not-ready), Unreachable, TimedOut, BadAnswer.
+        Raises ProblemError (401 bad-key; 429 overloaded; 503 not-ready), Unreachable, TimedOut, BadAnswer.
         """
         return self.call(
             "GET", f"/v2/models/{in_path(name)}/ready", ModelReady, is_idempotent=True, timeout_s=timeout_s, request_id=request_id
