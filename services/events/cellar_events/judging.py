@@ -29,9 +29,10 @@ def judge(events: Sequence[msgspec.Raw], catalogue_scale: str, now: datetime) ->
 
 def _judged(raw: msgspec.Raw, pointer: str, catalogue_scale: str, now: datetime) -> Event | EventResult:
     try:
-        event: Event = with_scale(_payload.decode(raw), catalogue_scale)
+        event: Event = with_scale(_payload.decode(bytes(raw)), catalogue_scale)
     except Problem as problem:
-        first = problem.errors[0] if problem.errors else FieldError("", problem.code, problem.detail)
+        # A Problem without a place speaks of a whole body: here it is a text that is no UTF-8, which nobody looked into before.
+        first = problem.errors[0] if problem.errors else FieldError("", problem.code, "is no JSON in UTF-8")
         return _rejected(raw, FieldError(pointer + first.pointer, first.code, first.detail))
     if (wrong := wrong_with(event, now)) is not None:
         return _rejected(raw, FieldError(f"{pointer}/{wrong.field}", "out-of-range", wrong.sentence))
