@@ -30,9 +30,10 @@ def project_files() -> list[Path]:
 @pytest.fixture(scope="session")
 def modules() -> list[Path]:
     """Every module of the packages."""
-    found = [
-        file for package in ("shared/cellar_shared", "services/preference/cellar_preference") for file in (ROOT / package).rglob("*.py")
-    ]
+    packages = ("shared/cellar_shared", "services/preference/cellar_preference", "services/events/cellar_events")
+    by_package = [list((ROOT / package).rglob("*.py")) for package in packages]
+    assert all(by_package)
+    found = [file for files in by_package for file in files]
     assert len(found) > 50
     return sorted(found)
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -74,6 +74,7 @@ class Journal:
         self._seen: tuple[tuple[int, int], ImportedEvents] | None = None
         try:
             self._connection = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+            self._opened = _file_at(self.path)
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={BUSY_MS}"):
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.executescript(_SCHEMA)
@@ -108,19 +109,22 @@ class Journal:
 
     def last(self) -> int:
         """The last position given out, also where what lay there is gone; 0 before the first."""
-        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
+        with self._reading() as connection:
+            row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
         return int(row[0]) if row else 0
 
     def after(self, position: int, through: int | None = None) -> Iterator[Accepted]:
         """The entries behind `position` that still have their content, in order, up to `through`."""
-        rows = self._connection.execute(
-            "SELECT position, member_id, event_id, content, accepted_at FROM entries"
-            " WHERE position > ? AND position <= ? AND member_id IS NOT NULL AND (content IS NOT NULL OR event_id IS NULL)"
-            " ORDER BY position",
-            (position, self.last() if through is None else through),
-        )
-        for at, member_id, event_id, content, accepted_at in rows:
-            yield Accepted(at, member_id, None if event_id is None else decode_event(content), accepted_at)
+        through = self.last() if through is None else through
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT position, member_id, event_id, content, accepted_at FROM entries"
+                " WHERE position > ? AND position <= ? AND member_id IS NOT NULL AND (content IS NOT NULL OR event_id IS NULL)"
+                " ORDER BY position",
+                (position, through),
+            )
+            for at, member_id, event_id, content, accepted_at in rows:
+                yield Accepted(at, member_id, None if event_id is None else decode_event(content), accepted_at)
 
     def trim(self, through: int, *, now_s: float) -> int:
         """Let go of the content of entries up to `through`, accepted long enough ago; their ids stay. How many went."""
@@ -177,15 +181,35 @@ class Journal:
         return self._seen[1]
 
     @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """The database to read from; CellarError when the disk refuses it."""
+        try:
+            yield self._connection
+        except sqlite3.Error as error:
+            raise CellarError(f"{self.path} cannot be read ({error}); check the disk") from error
+
+    @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that nobody else writes beside; CellarError when the disk refuses it."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
+            if _file_at(self.path) != self._opened:
+                raise CellarError(f"{self.path} was replaced while it was open; open it anew, then send again")
+            yield self._connection
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise CellarError(f"{self.path} cannot be written ({error}); check the disk's room and rights, then send again") from error
+        finally:
+            # A commit that fails may leave its transaction open, and some errors end theirs by themselves.
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._connection.rollback()
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file stands at `path`: an import may replace the whole folder, and what is open then is nobody's any more."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino

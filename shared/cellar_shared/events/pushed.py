@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +22,7 @@ Year = Annotated[int, Meta(ge=1700, le=2300)]
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2300, 1, 1, tzinfo=UTC)  # of what may lie ahead; a year later than any window's
 
 
 class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", kw_only=True):
@@ -40,7 +42,7 @@ class RatingEvent(_Event, frozen=True, tag="rating", kw_only=True):
     wine_id: Id
     vintage: Vintage = None
     rating: float
-    scale: str | None = None
+    scale: Text | None = None
     like: bool | None = None
     defective: bool = False
     time_precision: Literal["datetime", "date"] = "datetime"
@@ -115,8 +117,8 @@ def encode_event(event: Event) -> bytes:
 
 def content_digest(event: Event) -> bytes:
     """Sixteen bytes that two events share exactly when they say the same, however they were written down."""
-    occurred_at = event.occurred_at.astimezone(UTC)
-    return blake2b(_encoder.encode(msgspec.structs.replace(event, occurred_at=occurred_at)), digest_size=16).digest()
+    in_utc = {name: moment.astimezone(UTC) for name, moment in _moments(event)}
+    return blake2b(_encoder.encode(msgspec.structs.replace(event, **in_utc)), digest_size=16).digest()
 
 
 def with_scale(event: Event, catalogue_scale: str) -> Event:
@@ -126,20 +128,40 @@ def with_scale(event: Event, catalogue_scale: str) -> Event:
     return event
 
 
-def wrong_with(event: Event, now: datetime) -> str | None:
-    """What is wrong with an event beyond its form, in a sentence; None when it can be taken. `now` is aware."""
+class Wrong(NamedTuple):
+    """What is wrong with an event beyond its form: in which field, and a sentence."""
+
+    field: str
+    sentence: str
+
+
+def wrong_with(event: Event, now: datetime) -> Wrong | None:
+    """What is wrong with an event beyond its form; None when it can be taken. `now` is aware."""
     if event.occurred_at > now + CLOCK_SKEW:
-        return f"occurred_at {event.occurred_at.isoformat()} lies in the future; send what has happened"
-    if event.occurred_at < EARLIEST:
-        return f"occurred_at {event.occurred_at.isoformat()} lies before {EARLIEST.year}; send when it happened"
+        return Wrong("occurred_at", f"occurred_at {event.occurred_at.isoformat()} lies in the future; send what has happened")
+    for name, moment in _moments(event):
+        if not EARLIEST <= moment < LATEST:
+            sentence = f"{name} {moment.isoformat()} lies outside the years {EARLIEST.year} to {LATEST.year - 1}; send when it happened"
+            return Wrong(name, sentence)
     if isinstance(event, RatingEvent):
         try:
             scale = scale_named(event.scale or "")
         except BadInput:
-            return f"scale {event.scale!r} is not known; use one of {', '.join(SCALES)}"
+            return Wrong("scale", f"scale {(event.scale or '')[:40]!r} is not known; use one of {', '.join(SCALES)}")
         if not scale.holds(event.rating):
-            return f"rating {event.rating:g} is not on scale {scale.name}; it goes from {scale.lowest:g} to {scale.highest:g}"
+            sentence = f"rating {event.rating:g} is not on scale {scale.name}; it goes from {scale.lowest:g} to {scale.highest:g}"
+            return Wrong("rating", sentence)
     return None
+
+
+def _moments(event: Event) -> Iterator[tuple[str, datetime]]:
+    """The moments that the event names, by field."""
+    yield "occurred_at", event.occurred_at
+    if isinstance(event, BottleEvent):
+        if event.acquired_at is not None:
+            yield "acquired_at", event.acquired_at
+        if event.consumed_at is not None:
+            yield "consumed_at", event.consumed_at
 
 
 def effective_moment(event: RatingEvent) -> int:

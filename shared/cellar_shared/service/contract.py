@@ -32,8 +32,9 @@ class ScoringService(Protocol):
     """One model behind `POST /score`.
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
-    document show, `route`, the path it answers instead of /score (`route_of`), and a coroutine function `close` that
-    lets go of what `load` opened, called once the server has answered its last request.
+    document show, `route`, the path it answers instead of /score (`route_of`), `documented_request_type` where it decodes
+    parts of a request itself, and a coroutine function `close` that lets go of what `load` opened, called once the server
+    has answered its last request.
     """
 
     @property
@@ -72,3 +73,9 @@ def route_of(service: ScoringService) -> str:
     """The path that `service` answers by POST."""
     route: str = getattr(service, "route", "/score")
     return route
+
+
+def documented_request_type(service: ScoringService) -> type[msgspec.Struct]:
+    """What a request is for those who send one: the type its schema is made from."""
+    documented: type[msgspec.Struct] = getattr(service, "documented_request_type", service.request_type)
+    return documented

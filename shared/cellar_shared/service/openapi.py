@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cellar_shared.service.contract import ScoringService, route_of
+from cellar_shared.service.contract import ScoringService, documented_request_type, route_of
 from cellar_shared.service.deadline import MAX_DEADLINE_MS
 from cellar_shared.service.metadata import Live, ModelMetadata, ModelReady, Ready, ServerMetadata
 from cellar_shared.service.problems import PROBLEMS, Code, ProblemDocument
@@ -65,7 +65,7 @@ def openapi_document(service: ScoringService) -> dict[str, Any]:
     """The document as plain values: the same service gives the same document, byte for byte once encoded."""
     answers = [service.answer_type, Live, Ready, ServerMetadata, ModelMetadata, ModelReady]
     (request, problem, *schemas_of_answers), schemas = msgspec.json.schema_components(
-        [service.request_type, ProblemDocument, *answers], ref_template="#/components/schemas/{name}"
+        [documented_request_type(service), ProblemDocument, *answers], ref_template="#/components/schemas/{name}"
     )
     answer, live, ready, server, model, model_ready = schemas_of_answers
 

@@ -17,9 +17,9 @@ _untyped = msgspec.json.Decoder(float_hook=lambda text: msgspec.Raw(text.encode(
 
 
 class Payload:
-    """Decodes bodies into `request_type`. Duplicate members: the last one counts, and each must be valid."""
+    """Decodes bodies into `request_type`, a struct or a union of some. Duplicate members: the last one counts, each must be valid."""
 
-    def __init__(self, request_type: type[msgspec.Struct]) -> None:
+    def __init__(self, request_type: Any) -> None:
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(request_type)
 
     def decode(self, body: bytes) -> Any:

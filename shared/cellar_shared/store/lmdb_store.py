@@ -167,20 +167,25 @@ class LmdbStore(JournalBacked):
             return _parted(reading.get(key))
 
     def overlay_through(self) -> int:
-        environment = self._overlay_environment()
-        if environment is None:
-            return 0
-        with environment.lmdb.begin() as reading:
-            return int.from_bytes(reading.get(THROUGH, b""), "little")
+        try:
+            environment = self._overlay_environment()
+            if environment is None:
+                return 0
+            with environment.lmdb.begin() as reading:
+                return int.from_bytes(reading.get(THROUGH, b""), "little")
+        except (lmdb.Error, OSError) as error:
+            raise StoreUnavailable(f"{self.name} cannot be read: {error}") from error
 
     def lay_over(self, entries: Sequence[Entry], through: int) -> None:
-        environment = self._made_overlay()
-        with environment.lmdb.begin(write=True) as writing:
-            for entry in entries:
-                key = member_key(entry.member_id)
-                writing.put(key, _joined(*with_entry(*_parted(writing.get(key)), entry)))
-            if through > int.from_bytes(writing.get(THROUGH, b""), "little"):
-                writing.put(THROUGH, through.to_bytes(8, "little"))
+        try:
+            with self._made_overlay().lmdb.begin(write=True) as writing:
+                for entry in entries:
+                    key = member_key(entry.member_id)
+                    writing.put(key, _joined(*with_entry(*_parted(writing.get(key)), entry)))
+                if through > int.from_bytes(writing.get(THROUGH, b""), "little"):
+                    writing.put(THROUGH, through.to_bytes(8, "little"))
+        except (lmdb.Error, OSError) as error:
+            raise StoreUnavailable(f"{self.name} cannot be written ({error}); check the disk's room and rights") from error
 
     def trim(self, through: int) -> int:
         environment = self._overlay_environment()

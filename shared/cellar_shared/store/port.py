@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from cellar_shared.errors import CellarError
 from cellar_shared.events.journal import Journal, Receipt
 from cellar_shared.events.pushed import Event
 from cellar_shared.features.histories import Events
@@ -21,7 +22,7 @@ from cellar_shared.store.wine_index import WineIndex
 KEY_BYTES: Final = 12  # two of a million members share a key with probability 2**-57
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(CellarError):
     """The store cannot be read now, or holds something that is no member: who asks answers without it and says so."""
 
 
@@ -43,7 +44,7 @@ class Door(Protocol):
     def accept(self, events: Sequence[Event], *, now_s: float) -> list[Receipt]:
         """Take events in; one Receipt each, in their order. What is accepted outlives every crash from then on.
 
-        StoreUnavailable when that cannot be promised now: the same events may be sent again.
+        CellarError when that cannot be promised now: some may have been taken in, and the same events may be sent again.
         """
 
     def close(self) -> None:

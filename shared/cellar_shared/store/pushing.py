@@ -60,7 +60,7 @@ def _events(lines: Iterable[bytes], scale: str, pushed: Pushed) -> Iterator[Even
             pushed.refused.append(f"line {number}: {error}")
             continue
         if (wrong := wrong_with(event, datetime.now(UTC))) is not None:
-            pushed.refused.append(f"line {number}: {wrong}")
+            pushed.refused.append(f"line {number}: {wrong.sentence}")
             continue
         yield event
 

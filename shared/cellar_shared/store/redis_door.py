@@ -1,8 +1,8 @@
 """Takes events in where many machines share a Redis: one script per call makes them count, a stream brings them to the data.
 
 The script knows an event again by its id, gives it its position, lays it over and appends it to the stream, all or nothing;
-then Redis is asked to have it on disk before anybody is told so. Next to the data, a consumer group drains the stream into
-the journal (`Drain`) and acknowledges what is durable there.
+then Redis is asked, over the same connection, to have it on disk before anybody is told so. Next to the data, a consumer group
+drains the stream into the journal (`Drain`) and acknowledges what is durable there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import redis
+from redis.backoff import NoBackoff
+from redis.client import Pipeline
+from redis.retry import Retry
 
 from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.events.journal import Accepted, Journal, Receipt, Status
@@ -26,10 +29,12 @@ from cellar_shared.store.redis_scripts import ACCEPT, REACHED, RedisAddress, fie
 logger = logging.getLogger("cellar.store")
 
 GROUP: Final = b"journal"
+DURABILITIES: Final = ("aof", "replica")
 ID_KEPT_S: Final = 14 * 86_400  # a sender that tries again does so within days; the journal knows ids for good
 ENTRIES_A_READ: Final = 500
 WAIT_MS: Final = 5_000
-COMMAND_TIMEOUT_S: Final = 20.0
+CONNECT_WITHIN_S: Final = 2.0
+COMMAND_TIMEOUT_S: Final = WAIT_MS / 1000 + 2
 
 _STATUS: Final[dict[int, Status]] = {1: "accepted", 2: "duplicate", 3: "conflict"}
 
@@ -42,11 +47,17 @@ class RedisDoor:
     """
 
     def __init__(self, address: RedisAddress, durability: str = "aof") -> None:
-        if durability not in ("aof", "replica"):
-            raise BadInput(f"durability {durability!r} is not known; use aof or replica")
+        if durability not in DURABILITIES:
+            raise BadInput(f"durability {durability!r} is not known; use {' or '.join(DURABILITIES)}")
         self._address = address
         self._durability = durability
-        self._client = redis.Redis.from_url(address.url, socket_timeout=COMMAND_TIMEOUT_S, socket_connect_timeout=COMMAND_TIMEOUT_S)
+        self._client = redis.Redis.from_url(
+            address.url,
+            socket_timeout=COMMAND_TIMEOUT_S,
+            socket_connect_timeout=CONNECT_WITHIN_S,
+            # One try on a new connection: those of the pool break when Redis starts again. Who waited in vain has waited enough.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        )
         self._accepting = self._client.register_script(ACCEPT)
 
     def accept(self, events: Sequence[Event], *, now_s: float) -> list[Receipt]:
@@ -70,8 +81,7 @@ class RedisDoor:
                 self._accepting(
                     keys=keys, args=[content_digest(event), encode_event(event), ID_KEPT_S, member, field, row[8:]], client=pipeline
                 )
-            answers = cast(list[tuple[int, int]], pipeline.execute())
-            self._make_durable()
+            answers = cast(list[tuple[int, int]], self._durably(pipeline))
         except redis.RedisError as error:
             raise StoreUnavailable(f"{self._address.name} does not take events in now ({type(error).__name__}: {error})") from error
         return [Receipt(event.event_id, _STATUS[status], position) for event, (status, position) in zip(events, answers, strict=True)]
@@ -79,7 +89,8 @@ class RedisDoor:
     def require_durability(self) -> None:
         """CellarError unless this Redis can promise durability; StoreUnavailable when it cannot be asked."""
         try:
-            self._make_durable()
+            self._durably(self._client.pipeline(transaction=False))
+            policy = cast(dict[str, str], self._client.info("memory")).get("maxmemory_policy", "")
         except redis.ResponseError as error:
             raise CellarError(
                 f"{self._address.name} cannot make events durable ({error}); set appendonly yes, "
@@ -87,17 +98,29 @@ class RedisDoor:
             ) from error
         except redis.RedisError as error:
             raise StoreUnavailable(f"{self._address.name} cannot be asked ({error})") from error
+        if policy.startswith("allkeys"):
+            raise CellarError(
+                f"{self._address.name} drops what it holds when its memory is full ({policy}); set maxmemory-policy noeviction"
+            )
 
     def close(self) -> None:
         self._client.close()
 
-    def _make_durable(self) -> None:
+    def _durably(self, pipeline: Pipeline) -> list[Any]:
+        """The replies to what is in the pipeline, once all of it is durable.
+
+        Redis waits for what this very connection wrote before: so it is asked in the same pipeline, behind a write that is
+        always one. An event that another sender brought just before, a duplicate here, is durable with it.
+        """
+        pipeline.incrby(self._address.key("position"), 0)
         if self._durability == "aof":
-            reached, _ = self._client.waitaof(1, 0, WAIT_MS)
+            pipeline.waitaof(1, 0, WAIT_MS)
         else:
-            reached = self._client.wait(1, WAIT_MS)
-        if not reached:
+            pipeline.wait(1, WAIT_MS)
+        *replies, _, reached = pipeline.execute()
+        if not (reached[0] if self._durability == "aof" else reached):
             raise redis.TimeoutError(f"not durable ({self._durability}) within {WAIT_MS} ms")
+        return replies
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +133,15 @@ class Drain:
     def once(self, client: redis.Redis, *, now_s: float, wait_ms: int = 0) -> tuple[int, Settled]:
         """Take over what lies in the stream, first what was left unacknowledged; how many events, and up to where all is settled.
 
-        Waits at most `wait_ms` for the first. An event is acknowledged, and deleted from the stream, once the journal has it
-        on disk. One drain at a time works on a journal: so it holds exactly the beginning of what was accepted.
+        Waits at most `wait_ms` for the first, and leaves what comes in meanwhile to the next time. An event is acknowledged, and
+        deleted from the stream, once the journal has it on disk. One drain at a time works on a journal: so it holds exactly the
+        beginning of what was accepted.
         """
         stream = self.address.key("stream")
         _have_group(client, stream)
         taken = 0
         with self.journal.draining():
+            lying = client.xlen(stream)
             for entries in self._entries(client, stream, wait_ms):
                 # An entry that was deleted while it was pending has no fields.
                 events = [decode_event(fields[b"content"]) for _, fields in entries if fields]
@@ -124,7 +149,9 @@ class Drain:
                 ids = [entry_id for entry_id, _ in entries]
                 client.xack(stream, GROUP, *ids)
                 client.xdel(stream, *ids)
-                taken += len(ids)
+                taken += len(events)
+                if taken >= lying:
+                    break
             reached = client.register_script(REACHED)(keys=[stream, self.address.key("position")])
             return taken, Settled(int(reached), self.journal.last())
 
