@@ -7,36 +7,33 @@ be read, not one that knows nobody.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 import redis
-import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.events.journal import Journal
 from cellar_shared.features.histories import Events
-from cellar_shared.store.breaker import Breaker
 from cellar_shared.store.fetching import Published, PublishedFolder, PublishedUrl, fetched, scratch_folder
 from cellar_shared.store.generation_folders import CURRENT, read_current
 from cellar_shared.store.overlay import PUSHED, Kept, pushed_of
 from cellar_shared.store.packing import PACKING, Garbled, pack_events
 from cellar_shared.store.port import Door, Settled, StoreUnavailable, member_key
+from cellar_shared.store.redis_asking import RedisAsking
 from cellar_shared.store.redis_door import Drain, RedisDoor
-from cellar_shared.store.redis_scripts import HIDE, TRIM, RedisAddress
+from cellar_shared.store.redis_scripts import HIDE, TRIM, RedisAddress, opened
 
 HASHES: Final = 1024  # a thousand members each where there are a million
 MEMBERS_A_BATCH: Final = 2000
 COMMAND_TIMEOUT_S: Final = 20.0
 READ_TIMEOUT_MS: Final = 50
-CONNECTIONS: Final = 256
 GOES_AFTER_S: Final = 60  # a dropped generation's members, for services that have yet to swap
 PREFIX: Final = "cellar"
 
@@ -51,19 +48,19 @@ class RedisReader:
     async def read(self, member_id: str) -> Kept:
         key = member_key(member_id)
         commands = (("GET", self._marker), ("HGET", _hash_key(self._marker, key), key), ("HVALS", self._store.address.key("o", key)))
-        marker, value, overlay = await self._store.ask(commands)
+        marker, value, overlay = await self._store.asking.ask(commands)
         self._require(marker)
         try:
-            return _kept(value, overlay)
-        except (Garbled, TypeError) as error:
+            return _kept(key, value, overlay)
+        except (ValueError, TypeError) as error:
             raise StoreUnavailable(f"{self._store.name} holds something that is no member: {error}") from error
 
-    def values(self) -> Iterator[bytes]:
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
         try:
             with self._store.commanding() as client:
                 self._require(client.get(self._marker))
-                for key in _hash_keys(self._marker):
-                    yield from client.hvals(key)  # type: ignore[misc]
+                for hash_key in _hash_keys(self._marker):
+                    yield from client.hgetall(hash_key).items()  # type: ignore[misc, union-attr]
         except CellarError as error:
             raise StoreUnavailable(str(error)) from error
 
@@ -82,11 +79,10 @@ class RedisStore:
 
     def __init__(self, address: RedisAddress, published: Published, root: Path | None, scratch: Path) -> None:
         self.address = address
-        self.breaker = Breaker()
+        self.asking = RedisAsking(address)
         self._published = published
         self._root = root
         self._scratch = scratch
-        self._client: redis.asyncio.Redis | None = None
 
     @classmethod
     def of_url(cls, url: str) -> Self:
@@ -138,22 +134,6 @@ class RedisStore:
     def reader(self, generation_id: str) -> RedisReader:
         return RedisReader(self, generation_id)
 
-    async def ask(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Replies to `commands` in one round trip; StoreUnavailable within the read timeout, at once while the breaker is open."""
-        if not self.breaker.lets_through():
-            raise StoreUnavailable(f"{self.name} did not answer before and is left alone for a moment")
-        try:
-            async with asyncio.timeout(self.address.read_timeout_s):
-                pipeline = self._reading().pipeline(transaction=False)
-                for command in commands:
-                    pipeline.execute_command(*command)
-                replies: list[Any] = await pipeline.execute()
-        except (redis.RedisError, OSError, TimeoutError, ValueError) as error:
-            self.breaker.failed()
-            raise StoreUnavailable(f"{self.name} cannot be read: {type(error).__name__} {error}") from error
-        self.breaker.succeeded()
-        return replies
-
     def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
         marker = self.address.key("g", generation_id)
         written = 0
@@ -164,7 +144,7 @@ class RedisStore:
                 pipeline = client.pipeline(transaction=False)
                 for member_id, events in batch:
                     key = member_key(member_id)
-                    pipeline.hset(_hash_key(marker, key), key, pack_events(events))
+                    pipeline.hset(_hash_key(marker, key), key, pack_events(events, key))
                 pipeline.execute()
                 written += len(batch)
             client.set(marker, _marker(written))
@@ -213,7 +193,9 @@ class RedisStore:
 
     def answers(self) -> bool:
         try:
-            with redis.Redis.from_url(self.address.url, socket_timeout=1.0, socket_connect_timeout=1.0) as client:
+            with redis.Redis.from_url(
+                self.address.url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
+            ) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
@@ -223,23 +205,7 @@ class RedisStore:
 
     async def aclose(self) -> None:
         """Close the connections that requests were read over; in the loop that read."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
-
-    def _reading(self) -> redis.asyncio.Redis:
-        """The client that requests share, made in the loop that uses it."""
-        if self._client is None:
-            timeout_s = self.address.read_timeout_s
-            self._client = redis.asyncio.Redis.from_url(
-                self.address.url,
-                socket_timeout=timeout_s,
-                socket_connect_timeout=timeout_s,
-                max_connections=CONNECTIONS,
-                # One try on a new connection: those of the pool break when Redis starts again.
-                retry=Retry(NoBackoff(), 1),
-            )
-        return self._client
+        await self.asking.aclose()
 
     @contextmanager
     def commanding(self) -> Iterator[redis.Redis]:
@@ -277,17 +243,18 @@ def _unlink(client: redis.Redis, marker: bytes) -> None:
     pipeline.execute()
 
 
-def _kept(value: Any, overlay: Any) -> Kept:
-    """What was read of a member; Garbled when it is nothing that was written here."""
+def _kept(key: bytes, value: Any, overlay: Any) -> Kept:
+    """What was read of the member with `key`; ValueError or TypeError when it is nothing that was written here."""
     if not (value is None or isinstance(value, bytes)) or not isinstance(overlay, list):
         raise Garbled("no value of a member")
     forgotten_at = 0
     rows = []
-    for part in overlay:
+    for sealed in overlay:
+        part = opened(key, sealed)
         if len(part) == 8:
             forgotten_at = int.from_bytes(part, "little")
         elif len(part) == PUSHED.itemsize:
             rows.append(part)
         else:
             raise Garbled(f"{len(part)} bytes are no pushed rating")
-    return Kept(value, pushed_of(rows), forgotten_at)
+    return Kept(key, value, pushed_of(rows), forgotten_at)
