@@ -1,8 +1,8 @@
 """A store that many machines share: members and what was pushed in Redis, generations' mapped folders copied to each machine.
 
-A generation's members lie in hashes of a few thousand fields, so that a generation of millions goes in a few hundred
-commands. A marker says that they are all there: a Redis that was emptied, or holds another generation, is a store that cannot
-be read, not one that knows nobody.
+A generation's members lie in hashes of a few thousand fields, so that a generation of millions goes in a thousand
+commands. A mark in each hash, written last, says that its members are all there: a Redis that was emptied, that evicted a
+hash or holds another generation is a store that cannot be read, not one that knows nobody.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import redis
@@ -36,6 +36,8 @@ COMMAND_TIMEOUT_S: Final = 20.0
 READ_TIMEOUT_MS: Final = 50
 GOES_AFTER_S: Final = 60  # a dropped generation's members, for services that have yet to swap
 PREFIX: Final = "cellar"
+MARK: Final = b"whole"  # a field; no member's key has five bytes
+WHOLE: Final = b"%d" % PACKING
 
 
 class RedisReader:
@@ -43,14 +45,14 @@ class RedisReader:
 
     def __init__(self, store: RedisStore, generation_id: str) -> None:
         self._store = store
-        self._marker = store.address.key("g", generation_id)
+        self._generation = store.address.key("g", generation_id)
 
     async def read(self, member_id: str) -> Kept:
         key = member_key(member_id)
-        commands = (("GET", self._marker), ("HGET", _hash_key(self._marker, key), key), ("HVALS", self._store.address.key("o", key)))
-        marker, value, overlay = await self._store.asking.ask(commands)
-        self._require(marker)
+        commands = (("HMGET", _hash_key(self._generation, key), MARK, key), ("HVALS", self._store.address.key("o", key)))
         try:
+            (mark, value), overlay = await self._store.asking.ask(commands)
+            self._require(mark)
             return _kept(key, value, overlay)
         except (ValueError, TypeError) as error:
             raise StoreUnavailable(f"{self._store.name} holds something that is no member: {error}") from error
@@ -58,19 +60,20 @@ class RedisReader:
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         try:
             with self._store.commanding() as client:
-                self._require(client.get(self._marker))
-                for hash_key in _hash_keys(self._marker):
-                    yield from client.hgetall(hash_key).items()  # type: ignore[misc, union-attr]
+                for hash_key in _hash_keys(self._generation):
+                    members: dict[bytes, bytes] = client.hgetall(hash_key)  # type: ignore[assignment]
+                    self._require(members.pop(MARK, None))
+                    yield from members.items()
         except CellarError as error:
             raise StoreUnavailable(str(error)) from error
 
     def close(self) -> None:
         pass
 
-    def _require(self, marker: Any) -> None:
-        if not _is_whole(marker):
+    def _require(self, mark: Any) -> None:
+        if mark != WHOLE:
             raise StoreUnavailable(
-                f"{self._store.name} does not hold the members of {self._marker.decode()}; run `cellar materialize` again"
+                f"{self._store.name} does not hold all members of {self._generation.decode()}; run `cellar materialize` again"
             )
 
 
@@ -135,32 +138,29 @@ class RedisStore:
         return RedisReader(self, generation_id)
 
     def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
-        marker = self.address.key("g", generation_id)
+        generation = self.address.key("g", generation_id)
         written = 0
         with self.commanding() as client:
-            _unlink(client, marker)
+            self._require_no_eviction(client)
+            _each(client, generation, "UNLINK")
             batches = iter(members)
             while batch := list(itertools.islice(batches, MEMBERS_A_BATCH)):
                 pipeline = client.pipeline(transaction=False)
                 for member_id, events in batch:
                     key = member_key(member_id)
-                    pipeline.hset(_hash_key(marker, key), key, pack_events(events, key))
+                    pipeline.hset(_hash_key(generation, key), key, pack_events(events, key))
                 pipeline.execute()
                 written += len(batch)
-            client.set(marker, _marker(written))
+            _each(client, generation, "HSET", MARK, WHOLE)
         return written
 
     def holds_members(self, generation_id: str) -> bool:
         with self.commanding() as client:
-            return _is_whole(client.get(self.address.key("g", generation_id)))
+            return set(_each(client, self.address.key("g", generation_id), "HGET", MARK)) == {WHOLE}
 
     def drop(self, generation_id: str) -> None:
-        marker = self.address.key("g", generation_id)
         with self.commanding() as client:
-            pipeline = client.pipeline(transaction=False)
-            for key in (marker, *_hash_keys(marker)):
-                pipeline.expire(key, GOES_AFTER_S)
-            pipeline.execute()
+            _each(client, self.address.key("g", generation_id), "EXPIRE", GOES_AFTER_S)
 
     def door(self, journal: Journal) -> Door:
         return RedisDoor(self.address)
@@ -207,6 +207,14 @@ class RedisStore:
         """Close the connections that requests were read over; in the loop that read."""
         await self.asking.aclose()
 
+    def _require_no_eviction(self, client: redis.Redis) -> None:
+        policy = str(cast(Any, client.info("memory")).get("maxmemory_policy", ""))
+        if policy.startswith("allkeys"):
+            raise CellarError(
+                f"{self.name} evicts whatever it likes when memory is short ({policy}), also what was pushed; "
+                "set maxmemory-policy noeviction"
+            )
+
     @contextmanager
     def commanding(self) -> Iterator[redis.Redis]:
         """A client for commands; CellarError where Redis does not do them."""
@@ -219,28 +227,20 @@ class RedisStore:
             raise CellarError(f"{self.name} does not do what it is told ({type(error).__name__}: {error}); see that it runs") from error
 
 
-def _marker(members: int) -> bytes:
-    return b"%d:%d" % (PACKING, members)
+def _hash_keys(generation: bytes) -> Iterator[bytes]:
+    return (generation + b":%d" % place for place in range(HASHES))
 
 
-def _is_whole(marker: Any) -> bool:
-    """Does the marker say that a generation's members are there, in this packing?"""
-    return isinstance(marker, bytes) and marker.startswith(b"%d:" % PACKING)
+def _hash_key(generation: bytes, key: bytes) -> bytes:
+    return generation + b":%d" % (int.from_bytes(key[:4], "little") % HASHES)
 
 
-def _hash_keys(marker: bytes) -> Iterator[bytes]:
-    return (marker + b":%d" % place for place in range(HASHES))
-
-
-def _hash_key(marker: bytes, key: bytes) -> bytes:
-    return marker + b":%d" % (int.from_bytes(key[:4], "little") % HASHES)
-
-
-def _unlink(client: redis.Redis, marker: bytes) -> None:
+def _each(client: redis.Redis, generation: bytes, command: str, *words: bytes | int) -> list[Any]:
+    """Replies to a command on each of the generation's hashes."""
     pipeline = client.pipeline(transaction=False)
-    for key in (marker, *_hash_keys(marker)):
-        pipeline.unlink(key)
-    pipeline.execute()
+    for hash_key in _hash_keys(generation):
+        pipeline.execute_command(command, hash_key, *words)
+    return pipeline.execute()
 
 
 def _kept(key: bytes, value: Any, overlay: Any) -> Kept:

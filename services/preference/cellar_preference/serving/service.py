@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from cellar_preference.serving.contract import (
     EXAMPLE,
     Evidence,
@@ -26,8 +29,9 @@ from cellar_shared.features.histories import Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.opening import STORE_WITHIN_S, answers_within
 from cellar_shared.store.port import Store, StoreUnavailable
-from cellar_shared.store.swapping import Swapping
+from cellar_shared.store.swapping import LOOK_EVERY_S, Swapping
 
 logger = logging.getLogger("cellar.preference")
 
@@ -45,7 +49,7 @@ class _Pinned:
 
     predictor: Predictor
     generation: Generation
-    track: TrailingOffset
+    track: TrailingOffset | None  # None: the store could not be read when it was to be made
     named: ModelNamed
 
 
@@ -57,16 +61,32 @@ class PreferenceService:
     answer_type = PreferenceAnswer
     example = EXAMPLE
 
-    def __init__(self, bundle: Path, store: Store, deployment: str | None = None) -> None:
+    def __init__(
+        self, bundle: Path, store: Store, deployment: str | None = None, *, store_within_s: float = STORE_WITHIN_S,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:  # fmt: skip
         self._bundle = bundle
         self._store = store
+        self._store_within_s = store_within_s
+        self._look_every_s = look_every_s
         self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
         self._swapping: Swapping[_Pinned] | None = None
+        self._is_without_store = False
 
     def load(self) -> None:
-        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store."""
+        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store.
+
+        A store that cannot be read is waited for at first, then done without.
+        """
         predictor = Predictor.open(self._bundle)
-        swapping = Swapping(self._store, lambda generation_id: self._pin(predictor, generation_id))
+        if not answers_within(self._store, self._store_within_s):
+            logger.warning("%s does not answer; served without it until it does", self._store.name)
+        swapping = Swapping(
+            self._store,
+            lambda generation_id: self._pin(predictor, generation_id),
+            opens_again=lambda pinned: pinned.track is None and self._store.answers(),
+            look_every_s=self._look_every_s,
+        )
         swapping.start()
         self._swapping = swapping
 
@@ -82,7 +102,12 @@ class PreferenceService:
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        return _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        try:
+            track = open_index(predictor, generation, self._store)
+        except StoreUnavailable as error:
+            logger.warning("answers go without trailing offsets: %s", error)
+            track = None
+        return _Pinned(predictor, generation, track, named)
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -116,9 +141,11 @@ class PreferenceService:
         asked = ask(request, stored, moment, pinned.generation, pinned.predictor.history_limit)
         encoded = pinned.predictor.encode(asked.questions, pinned.generation.counts)
         context.stages.lap("features")
-        offsets = pinned.track.at(counted_before(asked.questions.features_as_of))[asked.questions.member]
+        offsets = _offsets(pinned.track, asked)
         prediction = pinned.predictor.predict_encoded(encoded, offsets)
         context.stages.lap("model")
+        if pinned.track is None and not degraded:
+            degraded.append("store_unavailable")
         if moment - moment % MICROSECONDS_PER_DAY - asked.features_as_of > STALE_AFTER:
             degraded.append("features_stale")
         if asked.is_truncated:
@@ -139,17 +166,28 @@ class PreferenceService:
             raise RuntimeError("the service was asked before it was loaded")
         return pinned
 
-    @staticmethod
-    async def _stored(request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
+    async def _stored(self, request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
         """A stored member's events; with the store gone the member is answered as one nobody knows, and the answer says so."""
         if request.member_id is None:
             return None
         try:
-            return await generation.members.events_of(request.member_id)
+            stored = await generation.members.events_of(request.member_id)
         except StoreUnavailable as error:
-            logger.warning("answered without the store: %s", error)
+            if not self._is_without_store:  # once, not at every request
+                logger.warning("answered without the store: %s", error)
+            self._is_without_store = True
             degraded.append("store_unavailable")
             return None
+        if self._is_without_store:
+            logger.warning("answered with the store again")
+            self._is_without_store = False
+        return stored
+
+
+def _offsets(track: TrailingOffset | None, asked: Asked) -> npt.NDArray[np.float64]:
+    """The trailing offset of each wine's answer; none where there is no index yet."""
+    track = TrailingOffset.none() if track is None else track
+    return track.at(counted_before(asked.questions.features_as_of))[asked.questions.member]
 
 
 def _results(request: PreferenceRequest, asked: Asked, prediction: Prediction) -> list[WineAnswer]:
