@@ -27,6 +27,8 @@ TOPICS = {
     "train": "Learn a model and write it as a bundle.",
     "evaluate": "Judge a recipe or a bundle on splits of its own past.",
     "serve": "Answer requests over HTTP.",
+    "keys": "Keys that callers of a service show.",
+    "api": "The HTTP contract as files: documents, what would break, typed clients.",
 }
 
 

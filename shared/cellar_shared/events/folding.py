@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +11,10 @@ from typing import Any, Final
 import polars as pl
 
 from cellar_shared.events.appending import DataAppender
+from cellar_shared.events.imported import note_imported
 from cellar_shared.events.journal import Accepted, Journal
-from cellar_shared.events.pushed import BottleEvent, ImpressionEvent, OutcomeEvent, PreferenceEvent, RatingEvent, is_like
-from cellar_shared.events.tables import DataFolder
+from cellar_shared.events.pushed import BottleEvent, ImpressionEvent, OutcomeEvent, PreferenceEvent, RatingEvent, is_like, vintage_number
+from cellar_shared.events.tables import DataFolder, batches, schema_of
 
 SOURCE: Final = "push"
 ENTRIES_AT_ONCE: Final = 200_000
@@ -28,12 +29,21 @@ def fold_journal(data: Path, journal: Journal, through: int, *, say: Callable[[s
     while folder.manifest.journal_through < through:
         folder = _fold(data, journal, through, say)
     journal.trim(folder.manifest.journal_through, now_s=time.time())
+    note_imported(data, folder.manifest, lambda part: _rows_of(data / "ratings" / part))
     return folder
+
+
+def _rows_of(part: Path) -> Iterator[tuple[Any, ...]]:
+    """A part's ratings as `note_imported` wants them, some at a time in memory."""
+    columns = ("event_id", "member_id", "wine_id", "vintage", "rating_raw", "scale", "like", pl.col("rated_at").dt.timestamp("us"))
+    rows = pl.scan_parquet(part, glob=False).select(*columns, "time_precision", "defective")
+    for batch in batches(rows, ENTRIES_AT_ONCE):
+        yield from batch.iter_rows()
 
 
 def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]) -> DataFolder:
     with DataAppender(data) as appender:
-        since = appender.manifest.journal_through
+        since = appender.folder.manifest.journal_through
         accepted: list[Accepted] = []
         reached = through
         for entry in journal.after(since, through):
@@ -51,17 +61,16 @@ def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]
 
 
 def _append(appender: DataAppender, table: str, rows: list[dict[str, Any]]) -> None:
-    frame = pl.DataFrame(rows, infer_schema_length=None)
-    key = {"ratings": "event_id", "preferences": "event_id", "outcomes": "outcome_id", "bottles": "bottle_id"}.get(table)
-    if key is not None and table in appender.manifest.tables:
+    key = schema_of(table)["x-key"]
+    frame = pl.DataFrame(rows, infer_schema_length=None).unique(key, keep="first", maintain_order=True)
+    if table in appender.folder.manifest.tables:
         if table == "bottles":
             # A bottle is one row: what was pushed of it stands in for what was there.
-            appender.remove(table, key, frame[key])
+            appender.remove(table, "bottle_id", frame["bottle_id"])
         else:
             standing = appender.folder.scan(table).select(key).join(frame.lazy().select(key), on=key, how="semi").collect()
             frame = frame.join(standing, on=key, how="anti")
-    if frame.height:
-        appender.add(table, frame)
+    appender.add(table, frame)
 
 
 def _rows_by_table(accepted: Sequence[Accepted]) -> dict[str, list[dict[str, Any]]]:
@@ -87,11 +96,6 @@ def _rows_by_table(accepted: Sequence[Accepted]) -> dict[str, list[dict[str, Any
     if newest:
         rows["bottles"] = [_bottle(event) for event in newest.values()]
     return rows
-
-
-def vintage_number(vintage: int | str | None) -> int | None:
-    """The vintage as tables have it: 0 for non-vintage, null for unknown."""
-    return 0 if vintage == "NV" else None if vintage is None else int(vintage)
 
 
 def _rating(event: RatingEvent) -> dict[str, Any]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from cellar_shared.errors import CellarError
-from cellar_shared.events.manifest import read_manifest
+from cellar_shared.events.imported import ImportedEvents
+from cellar_shared.events.manifest import MANIFEST, read_manifest
 from cellar_shared.events.pushed import Event, content_digest, decode_event, encode_event
 
 FILE: Final = "journal.sqlite"
@@ -59,14 +60,18 @@ class Accepted:
     accepted_at: float
 
 
-KnownElsewhere = Callable[[Sequence[Event]], dict[str, bytes]]
-
-
 class Journal:
     """The journal of one data folder; used by one thread at a time, open until it is closed."""
 
     def __init__(self, data: Path) -> None:
+        """Open the journal of the data folder at `data`, made when there is none.
+
+        BadInput when `data` is no data folder, CellarError when the journal cannot be opened.
+        """
+        read_manifest(data)
         self.path = data / FILE
+        self._manifest = data / MANIFEST
+        self._seen: tuple[tuple[int, int], ImportedEvents] | None = None
         try:
             self._connection = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={BUSY_MS}"):
@@ -75,30 +80,22 @@ class Journal:
         except sqlite3.Error as error:
             raise CellarError(f"{self.path} cannot be opened ({error}); check the folder's rights and the disk's room") from error
 
-    @classmethod
-    def of(cls, data: Path) -> Self:
-        """The journal of the data folder at `data`, made when there is none.
-
-        BadInput when `data` is no data folder, CellarError when the journal cannot be opened.
-        """
-        read_manifest(data)
-        return cls(data)
-
-    def append(self, events: Sequence[Event], *, now_s: float, known: KnownElsewhere = lambda events: {}) -> list[Receipt]:
+    def append(self, events: Sequence[Event], *, now_s: float) -> list[Receipt]:
         """Accept events, all in one transaction, on disk when this returns; one Receipt each, in their order.
 
-        `known` tells the content digests of those that the data holds from elsewhere (an import): they are no news.
+        What came by import is known too, as of the last `materialize`; its position is 0.
         """
         with self._writing() as connection:
             found = self._digests([event.event_id for event in events])
-            fresh = [event for event in events if event.event_id not in found]
-            found |= {event_id: (digest, 0) for event_id, digest in known(fresh).items()} if fresh else {}
+            imported = self._imported()
             receipts = []
             for event in events:
                 digest = content_digest(event)
                 if (standing := found.get(event.event_id)) is not None:
-                    status: Status = "duplicate" if standing[0] == digest else "conflict"
-                    receipts.append(Receipt(event.event_id, status, standing[1]))
+                    receipts.append(Receipt(event.event_id, "duplicate" if standing[0] == digest else "conflict", standing[1]))
+                    continue
+                if (known := imported.knows(event)) is not None:
+                    receipts.append(Receipt(event.event_id, known, 0))
                     continue
                 cursor = connection.execute(
                     "INSERT INTO entries (event_id, digest, member_id, content, accepted_at) VALUES (?, ?, ?, ?, ?)",
@@ -143,6 +140,11 @@ class Journal:
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log, too, held what was deleted
         return deleted
 
+    def forgot_since(self, position: int) -> bool:
+        """Was a member forgotten behind `position`?"""
+        query = "SELECT 1 FROM entries WHERE position > ? AND event_id IS NULL LIMIT 1"
+        return self._connection.execute(query, (position,)).fetchone() is not None
+
     @contextmanager
     def draining(self) -> Iterator[None]:
         """Hold the right to bring events in from elsewhere, in their order; waits for who holds it. Gone with the process."""
@@ -165,6 +167,14 @@ class Journal:
             rows = self._connection.execute(f"SELECT event_id, digest, position FROM entries WHERE event_id IN ({marks})", some)  # noqa: S608
             found |= {event_id: (digest, position) for event_id, digest, position in rows}
         return found
+
+    def _imported(self) -> ImportedEvents:
+        """The events that came by import, looked up anew when the data folder changes."""
+        status = self._manifest.stat()
+        state = (status.st_mtime_ns, status.st_ino)
+        if self._seen is None or self._seen[0] != state:
+            self._seen = (state, ImportedEvents.of(self._manifest.parent, read_manifest(self._manifest.parent)))
+        return self._seen[1]
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

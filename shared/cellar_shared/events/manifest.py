@@ -22,7 +22,7 @@ class TableFacts(msgspec.Struct, frozen=True):
 class DataManifest(msgspec.Struct, frozen=True):
     """What a data folder holds: whose ids (`namespace`), the scale its ratings use, its tables and what the source said.
 
-    `journal_through` is the position up to which the folder's journal is in the tables.
+    `journal_through` is the position up to which the folder's journal of pushed events is already in its tables.
     """
 
     namespace: str
@@ -31,6 +31,11 @@ class DataManifest(msgspec.Struct, frozen=True):
     tables: dict[str, TableFacts]
     notes: dict[str, Any] = {}
     journal_through: int = 0
+
+
+def encoded(manifest: DataManifest) -> bytes:
+    """The manifest as `data.json` holds it."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2)
 
 
 def read_manifest(path: Path) -> DataManifest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
@@ -17,7 +17,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=512)]
 Text = Annotated[str, Meta(max_length=512)]
 Vintage = Annotated[int, Meta(ge=1500, le=2200)] | Literal["NV"] | None
 Instant = Annotated[datetime, Meta(tz=True)]
-Year = Annotated[int, Meta(ge=1500, le=2300)]
+Year = Annotated[int, Meta(ge=1700, le=2300)]
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
@@ -50,18 +50,18 @@ class ImpressionEvent(_Event, frozen=True, tag="impression", kw_only=True):
     """A wine was shown to a member, at a position of an answer."""
 
     request_id: Id
-    position: Annotated[int, Meta(ge=1, le=10_000)]
+    position: Annotated[int, Meta(ge=0, le=1000)]
     wine_id: Id
     vintage: Vintage = None
-    source: Text
-    propensity: Annotated[float, Meta(ge=0, le=1)] | None = None
-    candidate_hash: Text | None = None
+    source: Id
+    propensity: Annotated[float, Meta(gt=0, le=1)]
+    candidate_hash: Id
 
 
 class OutcomeEvent(_Event, frozen=True, tag="outcome", kw_only=True):
-    """What came of it: a wine was looked at, bought, opened, liked, refused."""
+    """What a member did with a wine, whether or not it had been shown: opened, bought, liked, dismissed, ..."""
 
-    outcome: Literal["viewed", "saved", "bought", "opened", "liked", "disliked", "dismissed"]
+    outcome: Annotated[str, Meta(min_length=1, max_length=64)]
     wine_id: Id
     vintage: Vintage = None
     value: float | None = None
@@ -75,17 +75,17 @@ class BottleEvent(_Event, frozen=True, tag="bottle", kw_only=True):
     bottle_id: Id
     wine_id: Id
     vintage: Vintage = None
-    size_ml: Annotated[int, Meta(ge=1, le=100_000)] | None = None
-    state: Literal["stored", "pending", "consumed"]
-    acquired_at: Instant | None = None
+    size_ml: Annotated[int, Meta(ge=50, le=30_000)] | None = None
+    state: Literal["pending", "stored", "consumed"]
+    acquired_at: date | None = None
     storage_id: Id | None = None
     location: Text | None = None
     bin: Text | None = None
-    consumed_at: Instant | None = None
-    consumed_how: Text | None = None
+    consumed_at: date | None = None
+    consumed_how: Literal["drunk", "gifted", "sold", "donated", "lost", "faulty", "other"] | None = None
     window_from: Year | None = None
     window_to: Year | None = None
-    window_source: Text | None = None
+    window_source: Literal["personal", "community", "critic"] | None = None
 
 
 class PreferenceEvent(_Event, frozen=True, tag="preference", kw_only=True):
@@ -151,3 +151,8 @@ def effective_moment(event: RatingEvent) -> int:
 def is_like(event: RatingEvent) -> bool:
     """The sender's own rule, else the scale's line."""
     return event.rating >= scale_named(event.scale or "").liked_from if event.like is None else event.like
+
+
+def vintage_number(vintage: int | str | None) -> int | None:
+    """The vintage as tables have it: 0 for non-vintage, null for unknown."""
+    return 0 if vintage == "NV" else None if vintage is None else int(vintage)

@@ -64,16 +64,19 @@ def forget(
     """
     folder = DataFolder.open(data)
     in_bundles = _bundles_that_learnt_from(member_id, folder, bundles)
-    journal = Journal.of(data)
+    journal = Journal(data)
     try:
         journal_events = store.hide(member_id, journal, now_s=time.time())
+        say("hidden from every reader")
+        table_rows = _without_member(member_id, data, say)
+        # Once more: a generation that was begun in between was made of the tables as they were.
+        journal_events += store.hide(member_id, journal, now_s=time.time())
     finally:
         journal.close()
-    say("hidden from every reader")
     return Receipt(
         member_id=member_id,
         journal_events=journal_events,
-        table_rows=_without_member(member_id, data, say),
+        table_rows=table_rows,
         prediction_log_rows=forget_predictions(member_id),
         in_generations=asyncio.run(_generations_with(member_id, store)),
         in_bundles=in_bundles,
@@ -92,7 +95,7 @@ def _without_member(member_id: str, data: Path, say: Callable[[str], None]) -> d
     """Rewrite every part of every table in which the member stands; rows deleted by table."""
     deleted = {}
     with DataAppender(data) as appender:
-        for table in appender.manifest.tables:
+        for table in appender.folder.manifest.tables:
             if "member_id" in dtypes_of(table) and (rows := appender.remove(table, "member_id", pl.Series([member_id]))):
                 deleted[table] = rows
                 say(f"{rows:,} rows deleted from {table}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -14,21 +15,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cellar_shared.service.contract import ScoringService
+from cellar_shared.service.admission import Admission
+from cellar_shared.service.contract import ScoringService, route_of
 from cellar_shared.service.docs import docs_headers, docs_page
 from cellar_shared.service.frame import Frame, http_problem
+from cellar_shared.service.keys import Keys
+from cellar_shared.service.limits import Limits
 from cellar_shared.service.metadata import Live, ModelReady, Ready, ServerMetadata
 from cellar_shared.service.openapi import openapi_document
 from cellar_shared.service.readiness import Readiness
 from cellar_shared.service.score import ScoreRoute
+from cellar_shared.telemetry.exporting import Telemetry
+from cellar_shared.telemetry.settings import TelemetrySettings
 
 
-def build_app(service: ScoringService) -> Starlette:
+def build_app(
+    service: ScoringService, keys: Keys | None = None, limits: Limits | None = None, telemetry: TelemetrySettings | None = None
+) -> Starlette:
     """The app that serves `service`; loading starts with the server, in a thread.
 
-    `app.state.readiness` is the app's Readiness.
+    With `keys`, every route but the health routes asks for one. `limits` bound what waits, by default as `limits` says.
+    `app.state.readiness` is the app's Readiness. Without `telemetry` the environment says where measurements go;
+    BadInput when it cannot be understood. Exporters start and end with the server, in the process that serves.
     """
     readiness = Readiness(service)
+    settings = telemetry or TelemetrySettings.from_environment()
     document = openapi_document(service)
     document_json = msgspec.json.encode(document)
     page = docs_page(document)
@@ -44,7 +55,7 @@ def build_app(service: ScoringService) -> Starlette:
         return _json(Live())
 
     async def ready(request: Request) -> Response:
-        readiness.require()
+        readiness.require_lasting()
         return _json(Ready())
 
     async def server(request: Request) -> Response:
@@ -57,19 +68,23 @@ def build_app(service: ScoringService) -> Starlette:
 
     async def model_ready(request: Request) -> Response:
         _require_model(request, service)
-        readiness.require()
+        readiness.require_lasting()
         return _json(ModelReady(service.name))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        readiness.start()
-        yield
-        if (close := getattr(service, "close", None)) is not None:
-            await close()
+        exporting = Telemetry(settings, service.name)
+        try:
+            readiness.start()
+            yield
+        finally:
+            if (close := getattr(service, "close", None)) is not None:
+                await close()
+            await asyncio.to_thread(exporting.stop)
 
     app = Starlette(
         routes=[
-            Route("/score", ScoreRoute(service, readiness), methods=["POST"], name="score"),
+            Route(route_of(service), ScoreRoute(service, readiness), methods=["POST"], name="score"),
             Route("/v2/health/live", live),
             Route("/v2/health/ready", ready),
             Route("/v2", server),
@@ -78,7 +93,7 @@ def build_app(service: ScoringService) -> Starlette:
             Route("/openapi.json", openapi),
             Route("/docs", docs),
         ],
-        middleware=[Middleware(Frame)],
+        middleware=[Middleware(Frame), Middleware(Admission, keys, limits or Limits())],
         exception_handlers={HTTPException: http_problem},
         lifespan=lifespan,
     )

@@ -11,6 +11,8 @@ from starlette.types import Receive
 from cellar_shared.service.problems import Problem
 
 MAX_BODY_BYTES = 1 << 20
+# A body that has not arrived by then is given up: whoever sends so slowly holds one of the few places in flight (judgement).
+READ_WITHIN_S = 30.0
 # After a refusal the rest of an upload is read and dropped within these bounds: closing at once resets the connection,
 # and the client (or the router in between) loses the answer that tells it why.
 LINGER_BYTES = 16 << 20
@@ -40,7 +42,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem("too-large", f"Send at most {limit} bytes: split the request into several.")
+    return Problem("too-large", f"Send at most {limit} bytes: split the request into several.", before_body=True)
 
 
 def require_json(headers: Mapping[bytes, bytes]) -> None:

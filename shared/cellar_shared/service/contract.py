@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from cellar_shared.errors import CellarError
+from cellar_shared.service.deadline import NO_DEADLINE, Deadline
 from cellar_shared.service.metadata import ModelMetadata
 from cellar_shared.service.timing import Stages
 
@@ -23,13 +24,16 @@ class RequestContext(msgspec.Struct, frozen=True):
     request_id: str
     received_at: datetime  # aware, UTC
     stages: Stages
+    deadline: Deadline = NO_DEADLINE
+    attempt: int = 1  # which try of the same request this is, as the router counts
 
 
 class ScoringService(Protocol):
     """One model behind `POST /score`.
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
-    document show, and a coroutine function `close` that lets go of what `load` opened.
+    document show, `route`, the path it answers instead of /score (`route_of`), and a coroutine function `close` that
+    lets go of what `load` opened, called once the server has answered its last request.
     """
 
     @property
@@ -59,5 +63,12 @@ class ScoringService(Protocol):
         """The answer to a `request_type`, or a coroutine of it where it waits for a store; raises Problem.
 
         It runs on the event loop: what does not wait takes a few milliseconds at most.
+        Work of several steps asks `context.deadline.require()` before each.
         """
         ...
+
+
+def route_of(service: ScoringService) -> str:
+    """The path that `service` answers by POST."""
+    route: str = getattr(service, "route", "/score")
+    return route

@@ -14,7 +14,7 @@ from typing import Any
 
 def docs_page(document: Mapping[str, Any]) -> str:
     """The page as HTML; every text from `document` is escaped."""
-    score = document["paths"]["/score"]["post"]
+    route, score = next((path, operations["post"]) for path, operations in document["paths"].items() if "post" in operations)
     example = score["requestBody"]["content"]["application/json"].get("example", {})
     routes = "\n".join(
         f"<tr><td><code>{escape(method.upper())} {escape(path)}</code></td><td>{escape(operation['summary'])}</td></tr>"
@@ -32,6 +32,9 @@ def docs_page(document: Mapping[str, Any]) -> str:
     )
     parts = {
         "title": escape(document["info"]["title"]),
+        "route": escape(route),
+        "target": escape(route.lstrip("/")),  # relative, as the page may lie below a router's prefix
+        "retry": "<code>/score</code> only reads: retry freely." if route == "/score" else "",
         "example": _pretty(example),
         "routes": routes,
         "answers": answers,

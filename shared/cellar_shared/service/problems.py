@@ -67,14 +67,24 @@ class Problem(Exception):
 
     `detail` is a sentence that says what to do, `errors` name the places in the body, and `retry_after_ms` (None: a
     retry of the same request will not help) is the earliest time in milliseconds at which a retry makes sense.
+    `before_body` says that the body has not been read to its end: the answer goes first, then the rest is read and dropped.
     """
 
-    def __init__(self, code: Code, detail: str, errors: tuple[FieldError, ...] = (), retry_after_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        errors: tuple[FieldError, ...] = (),
+        retry_after_ms: int | None = None,
+        *,
+        before_body: bool = False,
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = errors
         self.retry_after_ms = retry_after_ms
+        self.before_body = before_body
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
@@ -109,8 +119,10 @@ def plain_document(status: int, detail: str, request_id: str) -> ProblemDocument
 
 
 def problem_response(document: ProblemDocument, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer that carries `document`; Retry-After is in whole seconds, rounded up."""
+    """The answer that carries `document`; Retry-After is in whole seconds, rounded up, and a 401 names its scheme."""
     every = dict(headers or {})
+    if document.status == HTTPStatus.UNAUTHORIZED:
+        every["www-authenticate"] = "Bearer"
     if document.retry_after_ms is not None:
         every["retry-after"] = str(math.ceil(document.retry_after_ms / 1000))
     return Response(msgspec.json.encode(document), document.status, every, media_type="application/problem+json")

@@ -1,4 +1,4 @@
-"""Whether this process may answer: loading, ready, or failed for good with the reason; `app` starts it and asks it."""
+"""Whether this process may answer: loading, ready, failed for good with the reason, or leaving; `app` starts it and asks it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import threading
 from cellar_shared.errors import CellarError
 from cellar_shared.service.contract import ScoringService
 from cellar_shared.service.problems import Problem
+from cellar_shared.telemetry import names
+from cellar_shared.telemetry.logs import fault
+from cellar_shared.telemetry.recorder import RECORDER
 
 logger = logging.getLogger("cellar.service")
 
 LOADING_RETRY_MS = 1000
+LEAVING = "This process is about to stop: send what is new elsewhere, what is sent here is still answered."
 
 
 class Readiness:
@@ -22,9 +26,11 @@ class Readiness:
         self._settled = threading.Event()
         self._refusal = Problem("not-ready", "Loading has not finished; try again.", retry_after_ms=LOADING_RETRY_MS)
         self.is_ready = False
+        self._is_leaving = False
 
     def start(self) -> None:
         """Load in a thread that never holds up the process's exit."""
+        RECORDER.set(names.READY, 0)
         threading.Thread(target=self._load, name=f"load-{self._service.name}", daemon=True).start()
 
     def wait(self, timeout_s: float) -> bool:
@@ -37,6 +43,16 @@ class Readiness:
             # A new instance each time: a raised exception collects its trace, and requests would share it.
             raise Problem("not-ready", self._refusal.detail, retry_after_ms=self._refusal.retry_after_ms)
 
+    def leave(self) -> None:
+        """Be not ready for whoever asks in order to send more, though requests are answered on."""
+        self._is_leaving = True
+
+    def require_lasting(self) -> None:
+        """Raises Problem not-ready unless the service is loaded and stays for now: what the health routes say."""
+        self.require()
+        if self._is_leaving:
+            raise Problem("not-ready", LEAVING)
+
     def _load(self) -> None:
         try:
             self._service.load()
@@ -44,11 +60,12 @@ class Readiness:
             logger.error("%s is not ready: %s", self._service.name, refusal)
             self._refuse(str(refusal))
         except BaseException as error:  # SystemExit too: in a thread it would pass in silence and leave "loading"
-            logger.exception("%s is not ready: loading failed", self._service.name)
+            fault(logger, f"{self._service.name} is not ready: loading failed", error)
             # The text of an unexpected error may name paths and hosts; its kind is enough outside.
             self._refuse(f"{type(error).__name__}; the log of this process holds the trace.")
         else:
             self.is_ready = True
+            RECORDER.set(names.READY, 1)
         finally:
             self._settled.set()
 

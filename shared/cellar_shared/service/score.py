@@ -1,17 +1,22 @@
-"""`POST /score`: body to request to answer to bytes, the one hot route; `app` mounts it."""
+"""`POST /score`: body to request to answer to bytes, the one hot route; `app` mounts it at the service's own path."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from inspect import iscoroutinefunction
 from typing import Any
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from cellar_shared.service.body import read_body, require_json
+from cellar_shared.service.body import READ_WITHIN_S, read_body, require_json
 from cellar_shared.service.contract import RequestContext, ScoringService
+from cellar_shared.service.deadline import DEADLINE_HEADER, NO_DEADLINE, Deadline, deadline_of
 from cellar_shared.service.frame import CONTEXT, HEADERS
+from cellar_shared.service.limits import ARRIVAL
 from cellar_shared.service.payload import Payload
+from cellar_shared.service.problems import Problem
 from cellar_shared.service.readiness import Readiness
 
 
@@ -28,18 +33,25 @@ class ScoreRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context: RequestContext = scope[CONTEXT]
         headers: dict[bytes, bytes] = scope[HEADERS]
+        deadline = NO_DEADLINE
+        if (given := headers.get(DEADLINE_HEADER)) is not None:
+            deadline = deadline_of(given, scope[ARRIVAL].at_s)
+            context = msgspec.structs.replace(context, deadline=deadline)
         lap = context.stages.lap
         # Read first, whatever the verdict: a connection is fit for the next request only once this one is off it.
-        body = await read_body(headers, receive)
+        body = await _read_in_time(headers, receive, deadline)
         lap("read")
         self._readiness.require()
         require_json(headers)
+        deadline.require()
         request = self._decode(body)
         lap("decode")
+        deadline.require()
         answer = self._score(request, context)
         if self._is_awaited:
             answer = await answer
         lap("score")
+        deadline.require()
         content = self._encode(answer)
         lap("encode")
         await send(
@@ -50,3 +62,17 @@ class ScoreRoute:
             }
         )
         await send({"type": "http.response.body", "body": content})
+
+
+async def _read_in_time(headers: Mapping[bytes, bytes], receive: Receive, deadline: Deadline) -> bytes:
+    left_s = deadline.left_ms() / 1000
+    if left_s <= 0:
+        raise deadline.passed(before_body=True)
+    try:
+        async with asyncio.timeout(min(left_s, READ_WITHIN_S)):
+            return await read_body(headers, receive)
+    except TimeoutError:
+        if left_s < READ_WITHIN_S:
+            raise deadline.passed(before_body=True) from None
+        detail = f"The body had not arrived within {READ_WITHIN_S:.0f} s: send it in one go."
+        raise Problem("deadline", detail, before_body=True) from None

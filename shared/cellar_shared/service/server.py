@@ -1,104 +1,183 @@
-"""Runs an app on uvicorn until it is told to stop: bounded heads and connections, in-flight requests finished.
+"""Runs an app on uvicorn until it is told to stop, and stops without losing a request.
 
-`cellar serve` calls it; it owns the process's SIGINT and SIGTERM meanwhile when it runs in the main thread.
+`cellar serve` calls it, alone or in a worker; it owns the process's SIGINT and SIGTERM meanwhile when it runs in the main thread.
 """
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from time import monotonic
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from cellar_shared.errors import CellarError
+from cellar_shared.service.listener import BACKLOG, begin_no_connection, open_listener
+from cellar_shared.service.protocol import MAX_CONNECTIONS, Connection, State
 
 logger = logging.getLogger("cellar.service")
 
-MAX_HEAD_BYTES = 32 << 10
-HEAD_TOO_LARGE = f"Send at most {MAX_HEAD_BYTES} bytes of request line and headers."
-UPGRADE_WITH_BODY = "Send a body without the Upgrade header: HTTP/1.1 is spoken here, and nothing else."
-BODY_HEADERS = (b"content-length", b"transfer-encoding")
-# Past this uvicorn answers 503 by itself: a last guard of the process's file descriptors, far above a router's pool.
-MAX_CONNECTIONS = 512
 # Longer than the idle time of the usual pools in front, so that it is they who close.
-KEEP_ALIVE_S = 75
-DRAIN_S = 30
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP parser, refusing what httptools lets through: heads without end, bodies it would lose."""
-
-    # Bytes taken in since the last sign of progress, a head completed or a piece of body.
-    _stalled_bytes = 0
-    _head_bytes = 0
-    # Raising in a callback makes uvicorn answer 400 and close: with this sentence.
-    _refusal: str | None = None
-
-    def data_received(self, data: bytes) -> None:
-        self._stalled_bytes += len(data)
-        super().data_received(data)
-        if self._stalled_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response(HEAD_TOO_LARGE)
-
-    def on_message_begin(self) -> None:
-        self._head_bytes = 0
-        super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # One read can hold a whole head that is too large.
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refusal = HEAD_TOO_LARGE
-            raise ValueError(HEAD_TOO_LARGE)
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        self._stalled_bytes = 0
-        # httptools takes what follows such a head for another protocol: the body would be lost, or read as a request.
-        if self.parser.should_upgrade() and any(name in BODY_HEADERS for name, _ in self.headers):
-            self._refusal = UPGRADE_WITH_BODY
-            raise ValueError(UPGRADE_WITH_BODY)
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        self._stalled_bytes = 0
-        super().on_body(body)
-
-    def send_400_response(self, msg: str) -> None:
-        super().send_400_response(self._refusal or msg)
+KEEP_ALIVE_S: Final = 75
+DRAIN_S: Final = 30
+# At the end, how long a connection is kept on which a request is just arriving, or that was made and not used yet (judgement).
+EXPECTED_WITHIN_S: Final = 1.0
+# At the end, how long a handshake under way may take: a round trip between the clients and here, and some (judgement).
+HANDSHAKE_WITHIN_S: Final = 0.2
+# With no file descriptor left for another connection, wait for some to be closed.
+FULL_PAUSE_S: Final = 0.1
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, but a stop that was asked for is a success, and it says when it listens."""
+    """uvicorn's server with its own accepting and stopping.
 
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+    Stopping begins by `stop`. For a notice, requests are answered on and clients moved away by `Connection: close`; new connections
+    are taken or left to others. Then what is in flight is finished, and `run` returns.
+    """
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, max_connections: int) -> None:
         super().__init__(config)
-        self._on_listening = on_listening
+        self.server_state: State = State(max_connections)
+        self._listener = listener
+        self._is_accepting = False
+        self._stop_at: float | None = None
+        self._opening: set[asyncio.Task[object]] = set()
+        # What to do in the event loop once it accepts connections, and on the two signals.
+        self.on_started: Callable[[], None] = lambda: None
+        self.on_term: Callable[[], None] = lambda: None
+        self.on_interrupt: Callable[[], None] = lambda: self.stop(0)
+        self.accepts_at_start = True
+        # Nobody else serves on the listener: at the end the port is closed with care.
+        self.is_last = True
+
+    @property
+    def is_stopping(self) -> bool:
+        """Has `stop` been called?"""
+        return self._stop_at is not None
+
+    def stop(self, notice_s: float) -> None:
+        """Begin to stop, or bring the end of the notice forward."""
+        at = monotonic() + notice_s
+        self._stop_at = at if self._stop_at is None else min(at, self._stop_at)
+        self.server_state.is_closing = True
+        for connection in self._connections():
+            connection.close_after_answer()
+
+    def accept(self, is_wanted: bool = True) -> None:
+        """Take new connections from now on, or leave them to whoever else listens on the same socket."""
+        if is_wanted != self._is_accepting:
+            self._is_accepting = is_wanted
+            if is_wanted:
+                self._loop.add_reader(self._listener, self._accept_waiting)
+            else:
+                self._loop.remove_reader(self._listener)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_listening()
+        self._loop = asyncio.get_running_loop()
+        self.servers = []
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            raise SystemExit(uvicorn.config.STARTUP_FAILURE)
+        self._listener.setblocking(False)
+        if self.accepts_at_start:
+            self.accept()
+        self.started = True
+        self.on_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        await super().on_tick(counter)
+        if self._stop_at is None:
+            return False
+        is_deserted = not (self._is_accepting or self._opening or self.server_state.connections)
+        return is_deserted or monotonic() >= self._stop_at
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._is_accepting:
+            if self.is_last:
+                begin_no_connection(self._listener)
+                await asyncio.sleep(HANDSHAKE_WITHIN_S)
+                self._accept_waiting()
+            self.accept(False)
+        self._listener.close()
+        if self._opening:
+            await asyncio.wait(self._opening)
+        expected_until = monotonic() + EXPECTED_WITHIN_S
+        while (left := self._connections()) and monotonic() < expected_until:
+            for connection in left:
+                if not connection.is_expecting:
+                    connection.shutdown()
+            await asyncio.sleep(0.02)
+        await super().shutdown()
+
+    def _connections(self) -> list[Connection]:
+        return cast(list[Connection], list(self.server_state.connections))
+
+    def _accept_waiting(self) -> None:
+        # All that wait, as what waits here is neither seen nor bounded by the limits.
+        for _ in range(BACKLOG):
+            try:
+                accepted, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                logger.error("no further connection can be taken: %s", error.strerror)
+                if self._is_accepting and not self.is_stopping:
+                    self.accept(False)
+                    self._loop.call_later(FULL_PAUSE_S, self.accept)
+                return
+            opening = self._loop.create_task(self._loop.connect_accepted_socket(self._connection, accepted))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Task[object]) -> None:
+        self._opening.discard(opening)
+        if not opening.cancelled() and (error := opening.exception()) is not None:
+            logger.info("a connection was gone before it could be used: %s", error)
+
+    def _connection(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state, self._loop)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        # As the original, without raising the signal again at the end: the process would die of it, not exit 0.
+        # Not as the original, which raises the signal again at the end: the process would die of it, not exit 0.
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        handled = (signal.SIGINT, signal.SIGTERM)
-        before = {each: signal.signal(each, self.handle_exit) for each in handled}
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, lambda: self.on_term())
+        loop.add_signal_handler(signal.SIGINT, lambda: self.on_interrupt())
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            loop.remove_signal_handler(signal.SIGTERM)
+            loop.remove_signal_handler(signal.SIGINT)
+
+
+def server_of(app: ASGIApp, listener: socket.socket, *, max_connections: int = MAX_CONNECTIONS, drain_s: int = DRAIN_S) -> Server:
+    """A server of `app` on a listening socket, which it closes at its end; `run` runs it."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=drain_s,
+    )
+    return Server(config, listener, max_connections)
 
 
 def serve(
@@ -107,39 +186,33 @@ def serve(
     port: int = 8000,
     *,
     on_listening: Callable[[str, int], None] | None = None,
+    on_leaving: Callable[[], None] | None = None,
+    drain_notice_s: float = 0,
     max_connections: int = MAX_CONNECTIONS,
     drain_s: int = DRAIN_S,
 ) -> None:
-    """Serve `app` until SIGTERM or SIGINT, then finish what is in flight, for at most `drain_s` seconds, and return.
+    """Serve `app` in this process until SIGTERM or SIGINT, then finish what is in flight, for at most `drain_s` seconds, and return.
 
+    On SIGTERM `on_leaving` is called at once, and for `drain_notice_s` seconds connections are still accepted, so that whoever probes
+    this process stops sending before it stops answering; a second SIGTERM, and SIGINT, end that notice.
     Port 0 takes a free one; `on_listening` is told the host and the real port once connections are accepted.
     Raises CellarError where the address cannot be had.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        raise CellarError(f"Cannot listen on {host} port {port} ({error.strerror}): choose another port, 0 takes a free one.") from error
-    real_port: int = listener.getsockname()[1]
+    with open_listener(host, port) as listener:
+        real_port: int = listener.getsockname()[1]
+        server = server_of(app, listener, max_connections=max_connections, drain_s=drain_s)
 
-    def listening() -> None:
-        logger.info("listening on %s port %d", host, real_port)
-        if on_listening is not None:
-            on_listening(host, real_port)
+        def started() -> None:
+            logger.info("listening on %s port %d", host, real_port)
+            if on_listening is not None:
+                on_listening(host, real_port)
 
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=max_connections,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=drain_s,
-    )
-    with listener:
-        Server(config, listening).run(sockets=[listener])
+        def leave(notice_s: float) -> None:
+            if on_leaving is not None:
+                on_leaving()
+            server.stop(0 if server.is_stopping else notice_s)
+
+        server.on_started = started
+        server.on_term = lambda: leave(drain_notice_s)
+        server.on_interrupt = lambda: leave(0)
+        server.run()

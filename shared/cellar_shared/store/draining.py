@@ -30,7 +30,7 @@ def drain(data: Path, store: Store, *, is_once: bool, say: Callable[[str], None]
     stop = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: stop.set())
-    journal = Journal.of(data)
+    journal = Journal(data)
     work = Drain(store.address, journal)
     try:
         while not stop.is_set():

@@ -25,7 +25,8 @@ MANIFEST: Final = "manifest.json"
 class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a generation says of itself. Moments are microseconds since 1970 UTC.
 
-    `overlay_through` is the position of the store's overlay up to which pushed events are in here.
+    Pushed events are in here up to `overlay_through`, a position of the store's overlay, which is `journal_through` in the data's
+    journal.
     """
 
     format: int
@@ -33,6 +34,7 @@ class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     created_at: str
     events_through: int
     overlay_through: int
+    journal_through: int
     earliest_as_of: int
     namespace: str
     scale: str

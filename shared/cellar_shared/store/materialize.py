@@ -39,16 +39,17 @@ def materialize(data: Path, store: Store, *, horizon_days: int = HORIZON_DAYS, s
 
     Questions may be asked as of up to `horizon_days` before the last event. A crash leaves the old generation current.
     """
-    journal = Journal.of(data)
+    journal = Journal(data)
     # Whatever is accepted from here on lies behind this position: it counts from the overlay, folded or not.
     try:
         through, journal_through = store.settle(journal, now_s=time.time())
         folder = fold_journal(data, journal, journal_through, say=say)
+        before = _current(store)
+        is_forgotten_in = before is not None and journal.forgot_since(before.journal_through)
     finally:
         journal.close()
     fingerprint = feature_fingerprint()
     identity = hashlib.sha256(f"{FORMAT} {folder.digest()} {through} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
-    before = _current(store)
     if (standing := _standing(store, identity)) is not None:
         say(f"generation {identity} stands already")
         manifest = standing
@@ -57,7 +58,9 @@ def materialize(data: Path, store: Store, *, horizon_days: int = HORIZON_DAYS, s
     point_current(store.generations, identity)
     say(f"{store.name} serves {identity}")
     if before is not None and before.id != identity:
-        _clean(store, keep=(before, manifest), say=say)
+        # The generation before stays for services that have yet to swap, unless somebody forgotten is in it.
+        _delete_but(store, {manifest.id} if is_forgotten_in else {manifest.id, before.id}, say)
+        store.trim(min(before.overlay_through, manifest.overlay_through))
     return manifest
 
 
@@ -65,7 +68,7 @@ def _write(
     folder: DataFolder, store: Store, identity: str, through: int, fingerprint: str, horizon_days: int, say: Callable[[str], None]
 ) -> GenerationManifest:
     say("reading events")
-    log = read_rating_log(folder)
+    log = read_rating_log(folder, with_event_ids=False)
     dated = log.events["moment"] != NEVER
     # Just past the last event; with no dated event at all, nothing is known through any moment.
     events_through = int(log.events["moment"][dated].max()) + 1 if dated.any() else 0
@@ -82,6 +85,7 @@ def _write(
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             events_through=events_through,
             overlay_through=through,
+            journal_through=folder.manifest.journal_through,
             earliest_as_of=earliest,
             namespace=folder.manifest.namespace,
             scale=folder.manifest.scale,
@@ -114,9 +118,8 @@ def _standing(store: Store, identity: str) -> GenerationManifest | None:
     return manifest if store.holds_members(identity) else None
 
 
-def _clean(store: Store, keep: tuple[GenerationManifest, ...], say: Callable[[str], None]) -> None:
-    """Delete what no service reads any more: older generations, and what was pushed before the older of those kept."""
-    kept = {manifest.id for manifest in keep}
+def _delete_but(store: Store, kept: set[str], say: Callable[[str], None]) -> None:
+    """Delete the generations that no service should read any more, and their indexes."""
     for generation_id in listed(store.generations):
         if generation_id not in kept:
             store.drop(generation_id)
@@ -124,7 +127,6 @@ def _clean(store: Store, keep: tuple[GenerationManifest, ...], say: Callable[[st
             for index in store.indexes.glob(f"*-{generation_id}-*"):
                 index.unlink(missing_ok=True)
             say(f"generation {generation_id} deleted")
-    store.trim(min(manifest.overlay_through for manifest in keep))
 
 
 def _write_arrays(staging: Path, log: RatingLog) -> None:

@@ -34,7 +34,7 @@ def push(lines: Iterable[bytes], data: Path, store: Store, *, tell: Callable[[st
     """Push events, one JSON object a line. A line that is none is refused and the others go on; pushing again is safe."""
     scale = read_manifest(data).scale
     pushed = Pushed()
-    journal = Journal.of(data)
+    journal = Journal(data)
     door = store.door(journal)
     try:
         for events in _in_batches(_events(lines, scale, pushed)):

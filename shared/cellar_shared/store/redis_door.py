@@ -120,15 +120,21 @@ class Drain:
             for entries in self._entries(client, stream, wait_ms):
                 # An entry that was deleted while it was pending has no fields.
                 events = [decode_event(fields[b"content"]) for _, fields in entries if fields]
-                for receipt in self.journal.append(events, now_s=now_s):
-                    if receipt.status == "conflict":
-                        logger.warning("event %s is in the journal with other content; the first one stays", receipt.event_id)
+                self._take_back(client, events, self.journal.append(events, now_s=now_s))
                 ids = [entry_id for entry_id, _ in entries]
                 client.xack(stream, GROUP, *ids)
                 client.xdel(stream, *ids)
                 taken += len(ids)
             reached = client.register_script(REACHED)(keys=[stream, self.address.key("position")])
             return taken, Settled(int(reached), self.journal.last())
+
+    def _take_back(self, client: redis.Redis, events: Sequence[Event], receipts: Sequence[Receipt]) -> None:
+        """Out of the overlay again with what the data knows by import, which no door can know."""
+        for event, receipt in zip(events, receipts, strict=True):
+            if receipt.status == "conflict":
+                logger.warning("event %s is known with other content; the first one stays", receipt.event_id)
+            if receipt.position == 0 and (entry := entry_of(Accepted(0, event.member_id, event, 0))) is not None:
+                client.hdel(cast(Any, self.address.key("o", member_key(event.member_id))), cast(Any, field_of(entry)[0]))
 
     @staticmethod
     def _entries(client: redis.Redis, stream: bytes, wait_ms: int) -> Iterator[list[tuple[bytes, dict[bytes, bytes]]]]:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import importlib.util
+import json
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +25,7 @@ from starlette.applications import Starlette
 from cellar_shared.service.app import build_app
 
 PROGRAM = Path(__file__).parent / "echo.py"
+PATIENCE_S = 30
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +68,8 @@ class Client:
 def connect(echo: ModuleType) -> Iterator[Callable[..., Client]]:
     opened: list[Client] = []
 
-    def open_client(load: Callable[[], Any] = lambda: None) -> Client:
-        opened.append(Client(build_app(echo.Echo(load))))
+    def open_client(load: Callable[[], Any] = lambda: None, service: Any = None, **options: Any) -> Client:
+        opened.append(Client(build_app(service or echo.Echo(load), **options)))
         return opened[-1]
 
     yield open_client
@@ -91,3 +99,79 @@ def program() -> Iterator[tuple[subprocess.Popen[str], int]]:
             yield process, int(process.stdout.readline())
         finally:
             process.kill()
+
+
+def until(holds: Callable[[], Any]) -> Any:
+    """What `holds` returns once it is true."""
+    end = time.monotonic() + PATIENCE_S
+    while not (found := holds()):
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
+    return found
+
+
+class Served:
+    """The echo service run by its command, as an operator runs it."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+        """Status, headers by lower-case name, decoded body; on a connection of its own."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
+            named = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            response = connection.getresponse()
+            return response.status, {name.lower(): value for name, value in response.getheaders()}, json.loads(response.read())
+
+    def ready(self) -> Served:
+        until(lambda: self.ask("GET", "/v2/health/ready")[0] == 200)
+        return self
+
+    def workers(self, count: int) -> dict[str, int]:
+        """Process ids by worker number, once `count` workers have answered."""
+        met: dict[str, int] = {}
+
+        def meet() -> bool:
+            properties = self.ask("GET", "/v2/models/echo")[2]["properties"]
+            met[properties["worker"]] = properties["process"]
+            return len(met) == count
+
+        until(meet)
+        return met
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+
+class Starter:
+    """Starts the echo's command with options; it listens."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def __call__(self, *words: str | Path, **variables: str) -> Served:
+        process = self.run(*words, **variables)
+        assert process.stderr
+        lines = iter(process.stderr.readline, "")
+        heard = next((line for line in lines if line.startswith("echo listens")), "")
+        found = re.match(r"echo listens on http://[0-9.]+:(\d+) ", heard)
+        assert found, "it ended without listening"
+        return Served(process, int(found[1]))
+
+    def run(self, *words: str | Path, **variables: str) -> subprocess.Popen[str]:
+        command = [sys.executable, str(PROGRAM), "--port", "0", *map(str, words)]
+        env = os.environ | {"COLUMNS": "200"} | variables
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env)
+        self.processes.append(self._stack.enter_context(process))
+        self._stack.callback(process.kill)
+        return process
+
+
+@pytest.fixture
+def start() -> Iterator[Starter]:
+    with contextlib.ExitStack() as stack:
+        yield Starter(stack)

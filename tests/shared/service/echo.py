@@ -1,20 +1,27 @@
 """A small real scoring service for the frame's tests; run as a program it serves on a free port and prints the port.
 
-As a program it finishes loading when a line arrives on its standard input.
+As a program without arguments it finishes loading when a line arrives on its standard input; with arguments it is a serve command.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import typer
 
+from cellar_shared.command import command_of
+from cellar_shared.errors import CellarError
 from cellar_shared.service.app import build_app
-from cellar_shared.service.contract import RequestContext
+from cellar_shared.service.command import ServeOptions, run_service, with_serve_options
+from cellar_shared.service.contract import RequestContext, ServiceNotReady
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.service.problems import Problem
 from cellar_shared.service.server import serve
@@ -61,17 +68,49 @@ class Echo:
 
     def metadata(self) -> ModelMetadata:
         wines = TensorMetadata("wines", "BYTES", (-1,))
-        return ModelMetadata("echo", ("1",), "python", (wines,), (wines,), {"generation": "g1"})
+        process = {"process": os.getpid(), "worker": os.environ.get("CELLAR_WORKER")} if "CELLAR_WORKER" in os.environ else {}
+        return ModelMetadata("echo", ("1",), "python", (wines,), (wines,), {"generation": "g1"} | process)
 
     def score(self, request: EchoRequest, context: RequestContext) -> EchoAnswer:
         if request.member_id == "two people":
             raise Problem("member-ambiguous", "Send one member.", retry_after_ms=1500)
         if request.member_id == "a bug":
             raise ZeroDivisionError("secret")
+        if request.member_id and request.member_id.startswith("takes "):
+            time.sleep(int(request.member_id.removeprefix("takes ")) / 1000)
         context.stages.lap("echo")
         return EchoAnswer(context.request_id, context.received_at, request.wines)
 
 
-if __name__ == "__main__":
+@with_serve_options(port=0)
+def command(
+    options: ServeOptions,
+    loads: Annotated[Path | None, typer.Option("--loads", help="Load once this file is there; what it holds is a refusal.")] = None,
+    dies: Annotated[Path | None, typer.Option("--dies", help="Exit at start, with the status this file holds, while it is there.")] = None,
+) -> None:
+    """Echo what is asked."""
+
+    def load() -> None:
+        while loads is not None and not loads.exists():
+            time.sleep(0.01)
+        if loads is not None and (refusal := loads.read_text()):
+            raise ServiceNotReady(refusal)
+
+    def build() -> Echo:
+        if dies is not None and dies.exists():
+            sys.exit(int(dies.read_text()))
+        return Echo(load)
+
+    run_service("echo", build, options)
+
+
+if __name__ == "__main__" and len(sys.argv) > 1:
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    try:
+        command_of(command, "echo")()
+    except CellarError as refusal:
+        sys.stderr.write(f"error: {refusal}\n")
+        sys.exit(refusal.exit_status)
+elif __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)
     serve(build_app(Echo(sys.stdin.readline)), port=0, on_listening=lambda host, port: print(port, flush=True))  # noqa: T201

@@ -111,7 +111,7 @@ def test_a_failed_load_leaves_a_live_process_that_says_why_it_never_gets_ready(c
 def test_the_openapi_document_describes_what_is_answered(client):
     document = client("GET", "/openapi.json").json()
     score = document["paths"]["/score"]["post"]
-    assert list(score["responses"]) == ["200", "400", "413", "415", "422", "500", "503"]
+    assert list(score["responses"]) == ["200", "400", "401", "413", "415", "422", "429", "500", "503", "504"]
 
     def check(response, operation):
         content = operation["responses"][str(response.status_code)]["content"]

@@ -12,7 +12,8 @@ import time
 import pytest
 
 from cellar_shared.errors import CellarError
-from cellar_shared.service.server import MAX_HEAD_BYTES, serve
+from cellar_shared.service.protocol import MAX_HEAD_BYTES
+from cellar_shared.service.server import serve
 
 PATIENCE_S = 20
 BODY = b'{"wines": [{"wine_id": "a"}]}'

@@ -19,6 +19,7 @@ from cellar_shared.durable import staged_folder
 from cellar_shared.errors import BadInput
 from cellar_shared.events.journal import Journal
 from cellar_shared.events.pushed import RatingEvent
+from cellar_shared.events.tables import DataWriter
 from cellar_shared.features.histories import EVENT, Events
 from cellar_shared.features.identity import identity
 from cellar_shared.features.wines import WINE, WineFacts, wine_record
@@ -51,7 +52,9 @@ class Place:
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.store = store
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            with DataWriter(folder, "made", "1-5", "a test"):
+                pass
         self.journal = Journal(folder)
         self.index = WineIndex.of(np.array([wine_record(wine_id, WineFacts()) for wine_id in WINES], dtype=WINE))
         self._runner = asyncio.Runner()

@@ -1,0 +1,196 @@
+"""Stopping and dying under a real load of keep-alive connections: what breaks is counted, and the count is exact."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from load import BODY, REQUEST, Load
+
+PATIENCE_S = 30
+
+
+def until(holds):
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionError:
+        return False
+    return False
+
+
+# One process
+
+
+def test_a_process_told_to_stop_is_not_ready_at_once_and_serves_on_for_its_notice(start):
+    service = start("--drain-notice-s", "600").ready()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE_S)) as kept:
+
+        def score() -> str | None:
+            kept.request("POST", "/score", BODY, {"content-type": "application/json"})
+            response = kept.getresponse()
+            assert (response.status, b'"wine_id":"a"' in response.read()) == (200, True)
+            return response.getheader("connection")
+
+        assert score() is None
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: service.ask("GET", "/v2/health/ready")[0] == 503)
+        assert "stop" in service.ask("GET", "/v2/health/ready")[2]["detail"]
+        assert service.ask("GET", "/v2/models/echo/ready")[0] == 503
+        assert service.ask("GET", "/v2/health/live")[0] == 200
+        assert score() == "close"  # on a connection kept from before
+        assert service.ask("POST", "/score", BODY)[0] == 200  # and on a new one
+    service.process.send_signal(signal.SIGTERM)  # a second one ends the notice
+    assert service.process.wait(PATIENCE_S) == 0
+
+
+def test_ctrl_c_gives_no_notice(start):
+    service = start("--drain-notice-s", "600").ready()
+    service.process.send_signal(signal.SIGINT)
+    assert service.process.wait(PATIENCE_S) == 0
+
+
+def test_after_its_notice_a_process_refuses_connections_and_answers_what_is_on_its_way(start):
+    service = start("--drain-notice-s", "0").ready()
+    with contextlib.ExitStack() as stack:
+        unused, begun, waiting = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S)) for _ in range(3)
+        )
+        begun.sendall(REQUEST[:20])
+        waiting.sendall(REQUEST.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n")[: -len(BODY)])
+        assert waiting.recv(100).startswith(b"HTTP/1.1 100")
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(service.port))
+        for connection, rest in ((unused, REQUEST), (begun, REQUEST[20:]), (waiting, BODY)):
+            connection.sendall(rest)
+            with connection.makefile("rb") as answer:
+                head = answer.read().partition(b"\r\n\r\n")[0].lower()
+            assert (head.split()[1], b"connection: close" in head) == (b"200", True)
+    assert service.process.wait(PATIENCE_S) == 0
+
+
+def test_under_load_a_single_process_stops_without_losing_a_request_that_it_took(start):
+    service = start("--drain-notice-s", "1").ready()
+    load = Load(service.port, 10**9, is_left_when_refused=True, at={1000: lambda: service.process.send_signal(signal.SIGTERM)}).run()
+    assert load.failures == []
+    assert (load.answered.keys(), load.refused) == ({200}, load.clients)
+    assert service.process.wait(PATIENCE_S) == 0
+
+
+# Workers
+
+
+@pytest.mark.parametrize("notice_s", ["1", "0"])
+def test_sigterm_to_one_of_two_workers_under_load_loses_no_request_of_5000(start, notice_s):
+    service = start("--workers", "2", "--drain-notice-s", notice_s).ready()
+    before = service.workers(2)
+    load = Load(service.port, total=5000, at={1000: lambda: os.kill(before["1"], signal.SIGTERM)}).run()
+    assert load.failures == []
+    assert (load.answered, load.retried) == ({200: 5000}, 0)
+    until(lambda: not psutil.pid_exists(before["1"]))
+    after = service.workers(2)
+    assert (after["2"] == before["2"], after["1"] != before["1"]) == (True, True)
+    assert service.stop() == 0
+
+
+def test_kill_9_of_a_worker_under_load_breaks_only_what_it_had_in_hand_and_it_comes_back(start):
+    service = start("--workers", "2", "--drain-notice-s", "0").ready()
+    before = service.workers(2)
+    load = Load(service.port, total=5000, retries=1, at={1000: lambda: os.kill(before["2"], signal.SIGKILL)}).run()
+    assert load.failures == []
+    assert load.answered == {200: 5000}
+    assert load.retried <= load.clients
+    after = service.workers(2)
+    assert (after["1"] == before["1"], after["2"] != before["2"]) == (True, True)
+    assert service.stop() == 0
+
+
+def test_a_stop_of_all_workers_is_not_ready_at_once_and_serves_on_for_its_notice(start):
+    service = start("--workers", "2", "--drain-notice-s", "600").ready()
+    workers = service.workers(2)
+    service.process.send_signal(signal.SIGTERM)
+    until(lambda: all(service.ask("GET", "/v2/health/ready")[0] == 503 for _ in range(8)))
+    assert {service.ask("POST", "/score", BODY)[0] for _ in range(20)} == {200}
+    service.process.send_signal(signal.SIGTERM)
+    assert service.process.wait(PATIENCE_S) == 0
+    assert not any(psutil.pid_exists(process) for process in workers.values())
+
+
+def test_workers_die_with_their_supervisor_and_leave_the_port(start):
+    service = start("--workers", "2", "--drain-notice-s", "600").ready()
+    workers = service.workers(2)
+    service.process.kill()
+    until(lambda: not any(psutil.pid_exists(process) for process in workers.values()))
+    assert refuses(service.port)
+
+
+def test_a_worker_that_leaves_while_nobody_else_can_accept_serves_until_somebody_can(start, tmp_path):
+    loads = tmp_path / "loads"
+    loads.write_text("")
+    service = start("--workers", "2", "--loads", loads, "--drain-notice-s", "600").ready()
+    before = service.workers(2)
+    loads.unlink()  # from here on no worker comes to the end of loading
+    os.kill(before["1"], signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(before["1"]))
+    os.kill(before["2"], signal.SIGTERM)
+    assert {service.ask("POST", "/score", BODY)[0] for _ in range(20)} == {200}
+    loads.write_text("")
+    after = service.workers(2)
+    assert not set(before.values()) & set(after.values())
+    until(lambda: not psutil.pid_exists(before["2"]))
+
+
+# Starting
+
+
+def test_a_refused_load_leaves_the_supervisor_and_one_worker_that_says_why(start, tmp_path):
+    loads = tmp_path / "loads"
+    loads.write_text("the golden cases differ")
+    service = start("--workers", "2", "--loads", loads, "--drain-notice-s", "0")
+    until(lambda: "golden" in service.ask("GET", "/v2/health/ready")[2]["detail"])
+    assert service.ask("GET", "/v2/health/live")[0] == 200
+    assert len(psutil.Process(service.process.pid).children()) == 1
+    assert service.stop() == 0
+
+
+def test_a_worker_that_cannot_load_keeps_out_of_the_way_of_those_that_could(start, tmp_path):
+    loads = tmp_path / "loads"
+    loads.write_text("")
+    service = start("--workers", "2", "--loads", loads, "--drain-notice-s", "0").ready()
+    before = service.workers(2)
+    loads.write_text("gone for now")
+    os.kill(before["1"], signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(before["1"]))
+    assert {service.ask("POST", "/score", BODY)[0] for _ in range(200)} == {200}
+    loads.write_text("")
+    assert service.workers(2)["2"] == before["2"]
+
+
+@pytest.mark.parametrize(("status", "expected"), [("3", 3), ("1", 1)])
+def test_a_start_that_never_succeeds_ends_the_supervisor_with_its_status(start, tmp_path, status, expected):
+    dies = tmp_path / "dies"
+    dies.write_text(status)
+    process = start.run("--workers", "2", "--dies", dies)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == expected
+    assert len(re.findall("next start in", said)) == (0 if expected == 3 else 4)
+    assert "no worker comes to listen" in said
