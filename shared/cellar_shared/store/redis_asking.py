@@ -60,7 +60,7 @@ class RedisAsking:
     async def _round_trip(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         number = b"%d" % next(self._numbers)
         pool = self._connections()
-        connection = await pool.get_connection()
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]  # the client's decorators lose its types
         try:
             await connection.send_packed_command(connection.pack_commands([*commands, ("ECHO", number)]))
             replies = [await connection.read_response() for _ in commands]

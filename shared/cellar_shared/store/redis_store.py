@@ -239,7 +239,7 @@ def _each(client: redis.Redis, generation: bytes, command: str, *words: bytes | 
     """Replies to a command on each of the generation's hashes."""
     pipeline = client.pipeline(transaction=False)
     for hash_key in _hash_keys(generation):
-        pipeline.execute_command(command, hash_key, *words)
+        pipeline.execute_command(command, hash_key, *words)  # type: ignore[no-untyped-call]
     return pipeline.execute()
 
 

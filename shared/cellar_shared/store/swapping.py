@@ -23,8 +23,8 @@ class Swapping(Generic[Pinned]):
 
     `open_generation` makes it from a generation's id, in a thread of its own; while it works, and where it refuses, what is
     there already goes on answering. A request takes `pinned` once and keeps it: the old one lives as long as it is held.
-    `opens_again` says of what is pinned whether the same generation could now be opened better than it was. `tell` hears "swapped" or "refused" of each
-    generation that comes.
+    `opens_again` says of what is pinned whether the same generation could now be opened better than it was; `tell` hears
+    "swapped" or "refused" of each generation that comes.
     """
 
     def __init__(

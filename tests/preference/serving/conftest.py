@@ -82,8 +82,9 @@ class Client:
 class Proxy:
     """A TCP proxy before a Redis that can be told to fail and to lie; it runs in a thread of its own.
 
-    `is_down`: connections break, those that stand as well. `canned`: what to answer to a request, given the number that it
-    asks to have echoed. `twist`: in which pieces a reply goes on, and what becomes of it. `delay_s`: how long each piece of a reply takes, drawn anew.
+    `is_down`: connections break, those that stand as well.
+    `canned`: what to answer to a request, given the number that it asks to have echoed.
+    `twist`: in which pieces a reply goes on, and what becomes of it. `delay_s`: how long each piece of a reply takes, drawn anew.
     """
 
     def __init__(self, upstream: int) -> None:

@@ -61,7 +61,7 @@ class World:
         return self.address.key("o", member_key(member))
 
     def push(self, *events: RatingEvent) -> list[str]:
-        store, journal = self.store(), Journal.of(self.data)
+        store, journal = self.store(), Journal(self.data)
         door = store.door(journal)
         try:
             return [receipt.status for receipt in door.accept(events, now_s=time.time())]
@@ -177,7 +177,7 @@ def test_a_replica_that_only_reads_serves(world, asks, tmp_path, own_redis, star
                 answers = [each.ask(*wine_ids, member_id=member, as_of=AS_OF) for each in (service, direct)]
                 assert answers[0]["results"] == answers[1]["results"]
                 assert answers[0]["degraded"] == []
-            with pytest.raises(CellarError, match="ReadOnly|read only replica"):
+            with pytest.raises(CellarError, match="read only replica"):
                 world.store(replica.port).trim(0)
                 materialize(world.data, world.store(replica.port), horizon_days=10, say=lambda _: None)
             commands.config_set("replica-serve-stale-data", "no")
@@ -221,7 +221,8 @@ def test_a_service_starts_without_redis_and_knows_its_members_once_it_is_back(wo
     world.server.start()
     until(lambda: is_back(service, busiest[0], wine_ids[0]))
     fresh = asks()
-    assert service.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)["results"] == fresh.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)["results"]
+    back, expected = (each.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)["results"] for each in (service, fresh))
+    assert back == expected
 
 
 def test_a_service_that_started_without_index_and_redis_makes_the_index_up_for(client, world, asks, busiest, wine_ids):
@@ -264,7 +265,7 @@ def test_connections_that_were_cut_while_idle_cost_no_answer(asks, proxy, busies
 def test_a_wrong_password_is_an_unavailable_store_and_never_shown(world, asks, line, connect, own_redis, busiest, wine_ids, caplog):
     with own_redis.client() as commands:
         commands.config_set("requirepass", "right")
-    secret = "wrong-and-secret"
+    secret = "wrong-and-secret"  # noqa: S105
     store = open_store(own_redis.url(world.folder, timeout_ms=PATIENT_MS).replace("redis://", f"redis://:{secret}@"))
     service = connect(line.bundle, store, store_within_s=0.0).start()
     require_unknown(service, busiest[0], wine_ids)
