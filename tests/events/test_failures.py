@@ -64,12 +64,18 @@ def test_a_full_disk_is_a_retry_and_with_room_again_the_service_goes_on(lmdb_pla
     wal = lmdb_place.data / "journal.sqlite-wal"
     with files_at_most(served.process.pid, wal.stat().st_size):
         for number in range(3):
-            status, problem = served.post(*[rating(f"q{number}-{n}", source=None) if n < 0 else rating(f"q{number}-{n}") for n in range(50)])
+            status, problem = served.post(
+                *[rating(f"q{number}-{n}", source=None) if n < 0 else rating(f"q{number}-{n}") for n in range(50)]
+            )
             assert (status, problem["type"]) == (503, "urn:cellar:problem:not-ready")
             assert problem["retry_after_ms"] >= 1000
         assert served.ask("GET", "/v2/health/ready")[0] == 200
     status, answer = served.post(*[rating(f"q0-{n}") for n in range(50)], rating("p1"))
-    assert (status, {each["status"] for each in answer["results"][:-1]}, answer["results"][-1]["status"]) == (200, {"accepted"}, "duplicate")
+    assert (status, {each["status"] for each in answer["results"][:-1]}, answer["results"][-1]["status"]) == (
+        200,
+        {"accepted"},
+        "duplicate",
+    )
     assert served.stop() == 0
     assert len(lmdb_place.journaled()) == 51
     assert lmdb_place.ratings_seen(["m0"]) == {"m0": 2 + 51}

@@ -139,9 +139,9 @@ def wrong_with(event: Event, now: datetime) -> Wrong | None:
     """What is wrong with an event beyond its form; None when it can be taken. `now` is aware."""
     if event.occurred_at > now + CLOCK_SKEW:
         return Wrong("occurred_at", f"occurred_at {event.occurred_at.isoformat()} lies in the future; send what has happened")
-    for name, moment in _moments(event):
-        if not EARLIEST <= moment < LATEST:
-            sentence = f"{name} {moment.isoformat()} lies outside the years {EARLIEST.year} to {LATEST.year - 1}; send when it happened"
+    for name, day in _days(event):
+        if not EARLIEST.date() <= day < LATEST.date():
+            sentence = f"{name} {day.isoformat()} lies outside the years {EARLIEST.year} to {LATEST.year - 1}; send when it happened"
             return Wrong(name, sentence)
     if isinstance(event, RatingEvent):
         try:
@@ -154,9 +154,9 @@ def wrong_with(event: Event, now: datetime) -> Wrong | None:
     return None
 
 
-def _moments(event: Event) -> Iterator[tuple[str, datetime]]:
-    """The moments that the event names, by field."""
-    yield "occurred_at", event.occurred_at
+def _days(event: Event) -> Iterator[tuple[str, date]]:
+    """The days that the event names, by field."""
+    yield "occurred_at", event.occurred_at.date()
     if isinstance(event, BottleEvent):
         if event.acquired_at is not None:
             yield "acquired_at", event.acquired_at

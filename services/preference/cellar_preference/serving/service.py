@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from cellar_preference.serving.contract import (
     EXAMPLE,
     Degradation,
@@ -28,8 +31,9 @@ from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.opening import STORE_WITHIN_S, answers_within
 from cellar_shared.store.port import Store, StoreUnavailable
-from cellar_shared.store.swapping import Swapping
+from cellar_shared.store.swapping import LOOK_EVERY_S, Swapping
 from cellar_shared.telemetry import names
 from cellar_shared.telemetry.predictions import Answered, PredictionLog, PredictionSettings
 from cellar_shared.telemetry.recorder import RECORDER
@@ -40,7 +44,6 @@ logger = logging.getLogger("cellar.preference")
 STALE_AFTER: Final = 2 * MICROSECONDS_PER_DAY
 DEPLOYMENT_VARIABLE: Final = "CELLAR_DEPLOYMENT"
 DECIMALS: Final = 6
-SAY_AGAIN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class _Pinned:
 
     predictor: Predictor
     generation: Generation
-    track: TrailingOffset
+    track: TrailingOffset | None  # None: the store could not be read when it was to be made
     named: ModelNamed
 
 
@@ -61,21 +64,39 @@ class PreferenceService:
     answer_type = PreferenceAnswer
     example = EXAMPLE
 
-    def __init__(self, bundle: Path, store: Store, deployment: str | None = None, predictions: PredictionSettings | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Path,
+        store: Store,
+        deployment: str | None = None,
+        predictions: PredictionSettings | None = None,
+        *,
+        store_within_s: float = STORE_WITHIN_S,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
         self._bundle = bundle
         self._store = store
+        self._store_within_s = store_within_s
+        self._look_every_s = look_every_s
         self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
         self._swapping: Swapping[_Pinned] | None = None
+        self._is_without_store = False
         self._prediction_settings = predictions
         self._predictions: PredictionLog | None = None
-        self._say_again_s = 0.0
 
     def load(self) -> None:
-        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store."""
+        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store.
+
+        A store that cannot be read is waited for at first, then done without.
+        """
         predictor = Predictor.open(self._bundle)
+        if not answers_within(self._store, self._store_within_s):
+            logger.warning("%s does not answer; served without it until it does", self._store.name)
         swapping = Swapping(
             self._store,
             lambda generation_id: self._pin(predictor, generation_id),
+            opens_again=lambda pinned: pinned.track is None and self._store.answers(),
+            look_every_s=self._look_every_s,
             tell=lambda outcome: RECORDER.count(names.SWAPS, 1, (outcome,)),
         )
         swapping.start()
@@ -98,7 +119,12 @@ class PreferenceService:
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        try:
+            track = open_index(predictor, generation, self._store)
+        except StoreUnavailable as error:
+            logger.warning("answers go without trailing offsets: %s", error)
+            track = None
+        pinned = _Pinned(predictor, generation, track, named)
         RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
         return pinned
 
@@ -137,9 +163,11 @@ class PreferenceService:
         asked = ask(request, stored, moment, pinned.generation, pinned.predictor.history_limit)
         encoded = pinned.predictor.encode(asked.questions, pinned.generation.counts)
         context.stages.lap("features")
-        offsets = pinned.track.at(counted_before(asked.questions.features_as_of))[asked.questions.member]
+        offsets = _offsets(pinned.track, asked)
         prediction = pinned.predictor.predict_encoded(encoded, offsets)
         context.stages.lap("model")
+        if pinned.track is None and not degraded:
+            degraded.append("store_unavailable")
         if moment - moment % MICROSECONDS_PER_DAY - asked.features_as_of > STALE_AFTER:
             degraded.append("features_stale")
         if asked.is_truncated:
@@ -170,19 +198,24 @@ class PreferenceService:
         if request.member_id is None:
             return None
         try:
-            return await generation.members.events_of(request.member_id)
+            stored = await generation.members.events_of(request.member_id)
         except StoreUnavailable as error:
             RECORDER.count(names.STORE_FAILURES, 1, (self._store.name.partition("://")[0],))
-            self._say_without_store(error)
+            if not self._is_without_store:  # once, not at every request; the error's own words may hold a member's data
+                logger.warning("members are answered without %s: %s", self._store.name, type(error.__cause__ or error).__name__)
+            self._is_without_store = True
             degraded.append("store_unavailable")
             return None
+        if self._is_without_store:
+            logger.warning("members are answered with %s again", self._store.name)
+            self._is_without_store = False
+        return stored
 
-    def _say_without_store(self, error: StoreUnavailable) -> None:
-        """In the log, now and then: a store that is away is away for every request. Its own words may hold a member's data."""
-        now_s = time.monotonic()
-        if now_s >= self._say_again_s:
-            self._say_again_s = now_s + SAY_AGAIN_S
-            logger.warning("members are answered without %s: %s", self._store.name, type(error.__cause__ or error).__name__)
+
+def _offsets(track: TrailingOffset | None, asked: Asked) -> npt.NDArray[np.float64]:
+    """The trailing offset of each wine's answer; none where there is no index yet."""
+    track = TrailingOffset.none() if track is None else track
+    return track.at(counted_before(asked.questions.features_as_of))[asked.questions.member]
 
 
 def _logged(
