@@ -117,8 +117,8 @@ def encode_event(event: Event) -> bytes:
 
 def content_digest(event: Event) -> bytes:
     """Sixteen bytes that two events share exactly when they say the same, however they were written down."""
-    in_utc = {name: moment.astimezone(UTC) for name, moment in _moments(event)}
-    return blake2b(_encoder.encode(msgspec.structs.replace(event, **in_utc)), digest_size=16).digest()
+    occurred_at = event.occurred_at.astimezone(UTC)
+    return blake2b(_encoder.encode(msgspec.structs.replace(event, occurred_at=occurred_at)), digest_size=16).digest()
 
 
 def with_scale(event: Event, catalogue_scale: str) -> Event:
