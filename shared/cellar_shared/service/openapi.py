@@ -89,6 +89,8 @@ def openapi_document(service: ScoringService) -> dict[str, Any]:
     body: dict[str, Any] = {"schema": request}
     if (example := getattr(service, "example", None)) is not None:
         body["example"] = msgspec.to_builtins(example)
+    # It only reads, or knows events again by their ids: clients may send it again when a connection breaks.
+    score["x-idempotent"] = True
     score["requestBody"] = {"required": True, "content": {"application/json": body}}
     return {
         "openapi": "3.1.0",

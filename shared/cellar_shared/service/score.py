@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from inspect import iscoroutinefunction
+from typing import Any
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -22,7 +24,8 @@ class ScoreRoute:
     """An ASGI endpoint rather than a Starlette function: no Request or Response object per call."""
 
     def __init__(self, service: ScoringService, readiness: Readiness) -> None:
-        self._score = service.score
+        self._score: Any = service.score
+        self._is_awaited = iscoroutinefunction(service.score)
         self._readiness = readiness
         self._decode = Payload(service.request_type).decode
         self._encode = msgspec.json.Encoder().encode
@@ -50,6 +53,8 @@ class ScoreRoute:
         lap("decode")
         deadline.require()
         answer = self._score(request, context)
+        if self._is_awaited:
+            answer = await answer
         lap("score")
         deadline.require()
         content = self._encode(answer)

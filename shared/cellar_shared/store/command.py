@@ -1,18 +1,21 @@
-"""The command `cellar materialize`: from a data folder to the generation that serving opens."""
+"""The commands around the store: `cellar materialize` writes generations, `push` and `drain` bring events in between."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from cellar_shared.display import Reporter
 
+STORE: Final = "lmdb://DIR or redis://HOST:PORT/DB?generations=DIR"
+
 
 def materialize(
     data: Annotated[Path, typer.Option("--data", help="The data folder.")],
-    store: Annotated[str, typer.Option("--store", help="lmdb://DIR")],
+    store: Annotated[str, typer.Option("--store", help=STORE)],
     horizon_days: Annotated[
         int, typer.Option("--horizon-days", min=1, max=36500, help="How far back questions may be asked (as_of).")
     ] = 3650,
@@ -20,13 +23,15 @@ def materialize(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
     """Write a generation (wines, running counts, members) and make it the store's current one."""
-    from cellar_shared.store import generation, indexes
+    from cellar_shared.store import indexes
     from cellar_shared.store import materialize as work
+    from cellar_shared.store.opening import open_store
 
     reporter = Reporter(as_json)
-    manifest = work.materialize(data, generation.store_path(store), horizon_days=horizon_days, say=reporter.say)
+    opened = open_store(store)
+    manifest = work.materialize(data, opened, horizon_days=horizon_days, say=reporter.say)
     for path in bundle or ():
-        indexes.build_ahead(path, generation.store_path(store), reporter.say)
+        indexes.build_ahead(path, opened, reporter.say)
     reporter.result(
         {
             "store": store,
@@ -37,3 +42,39 @@ def materialize(
         },
         f"{store}: generation {manifest.id} of {manifest.wines:,} wines, {manifest.members:,} members, {manifest.ratings:,} ratings",
     )
+
+
+def push(
+    events: Annotated[Path, typer.Argument(help="A file of events, one JSON object a line; - reads standard input.")],
+    data: Annotated[Path, typer.Option("--data", help="The data folder, whose journal takes them in.")],
+    store: Annotated[str, typer.Option("--store", help=STORE)],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
+) -> None:
+    """Take events in, so that the next answer knows them. Pushing the same file again changes nothing."""
+    from cellar_shared.errors import BadInput
+    from cellar_shared.store import pushing
+    from cellar_shared.store.opening import open_store
+
+    reporter = Reporter(as_json)
+    if str(events) != "-" and not events.is_file():
+        raise BadInput(f"{events} is no file; name a file of events, one JSON object a line, or - for standard input")
+    with reporter.counting("pushing") as tell, sys.stdin.buffer if str(events) == "-" else events.open("rb") as lines:
+        pushed = pushing.push(lines, data, open_store(store), tell=tell)
+    facts: dict[str, int] = {**dict(pushed.counts.items()), "refused": len(pushed.refused)}
+    reporter.result(facts, f"{data}: " + ", ".join(f"{count:,} {name}" for name, count in facts.items()))
+    wrong = [*pushed.refused, *(f"event {event_id} is known with other content; the first one stays" for event_id in pushed.conflicts)]
+    if wrong:
+        more = f"\n... and {len(wrong) - pushing.REFUSALS_SHOWN:,} more" if len(wrong) > pushing.REFUSALS_SHOWN else ""
+        raise BadInput(f"{len(wrong):,} of the events were not taken in:\n" + "\n".join(wrong[: pushing.REFUSALS_SHOWN]) + more)
+
+
+def drain(
+    data: Annotated[Path, typer.Option("--data", help="The data folder, whose journal takes them in.")],
+    store: Annotated[str, typer.Option("--store", help="redis://HOST:PORT/DB?generations=DIR")],
+    once: Annotated[bool, typer.Option("--once", help="Bring what is there and end.")] = False,
+) -> None:
+    """Bring what events services accepted from the Redis stream into the data's journal, until Ctrl-C or SIGTERM."""
+    from cellar_shared.store.draining import drain as work
+    from cellar_shared.store.opening import open_store
+
+    work(data, open_store(store), is_once=once, say=Reporter().say)

@@ -11,26 +11,30 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.durable import write_durably
 from cellar_shared.errors import BadInput, Incompatible
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.wines import Wines
-from cellar_shared.store.members import MemberStore, open_members
+from cellar_shared.store.port import Members, Store
+from cellar_shared.store.wine_index import WineIndex
 
-FORMAT: Final = 1
-CURRENT: Final = "CURRENT"
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
-SCHEME: Final = "lmdb://"
 
 
 class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a generation says of itself. Moments are microseconds since 1970 UTC."""
+    """What a generation says of itself. Moments are microseconds since 1970 UTC.
+
+    Pushed events are in here up to `overlay_through`, a position of the store's overlay, which is `journal_through` in the data's
+    journal.
+    """
 
     format: int
     id: str
     created_at: str
     events_through: int
+    overlay_through: int
+    journal_through: int
     earliest_as_of: int
     namespace: str
     scale: str
@@ -43,30 +47,6 @@ class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 @dataclass(frozen=True, slots=True)
-class WineIndex:
-    """Finds a wine's row by its identity. `identities` (wines,) int64 ascending, `rows` (wines,) int32."""
-
-    identities: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int32]
-
-    @classmethod
-    def of(cls, wines: Wines) -> Self:
-        """The index over a catalogue's records."""
-        order = np.argsort(wines["wine"], kind="stable")
-        identities = wines["wine"][order]
-        if len(identities) and (identities[1:] == identities[:-1]).any():
-            raise BadInput("two wines of the catalogue share an identity; give one of them another wine_id")
-        return cls(identities, order.astype(np.int32))
-
-    def rows_of(self, identities: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """The row of each wine; (asked,) int32, -1 for a wine that the catalogue lacks."""
-        if not len(self.identities):
-            return np.full(len(identities), -1, dtype=np.int32)
-        place = np.minimum(np.searchsorted(self.identities, identities), len(self.identities) - 1)
-        return np.where(self.identities[place] == identities, self.rows[place], np.int32(-1))
-
-
-@dataclass(frozen=True, slots=True)
 class Generation:
     """An opened generation: catalogue, running counts and members."""
 
@@ -74,16 +54,16 @@ class Generation:
     wines: Wines
     index: WineIndex
     counts: RunningCounts
-    members: MemberStore
+    members: Members
 
     @classmethod
-    def open(cls, store: Path, feature_fingerprint: str) -> Self:
-        """Open the store's current generation.
+    def open(cls, store: Store, feature_fingerprint: str, generation_id: str | None = None) -> Self:
+        """Open the store's current generation, or the one named.
 
         BadInput when there is none or a file is missing; Incompatible when it was written under other feature
         definitions than `feature_fingerprint`'s.
         """
-        folder = store / "generations" / current_id(store)
+        folder = store.folder(store.current_id() if generation_id is None else generation_id)
         manifest = read_manifest(folder)
         if manifest.feature_fingerprint != feature_fingerprint:
             raise Incompatible(
@@ -96,8 +76,12 @@ class Generation:
             _mapped(folder / "wines.npy"),
             index,
             RunningCounts.mapped(folder / "counts"),
-            open_members(folder / "members"),
+            Members(store.reader(manifest.id), index, manifest.overlay_through),
         )
+
+    def close(self) -> None:
+        """Let go of the members; mapped arrays go when nobody refers to them."""
+        self.members.reader.close()
 
     def clamp(self, as_of: int) -> int:
         """Up to when wine features count for a question asked at `as_of`: its day's midnight, at most `events_through`."""
@@ -107,21 +91,6 @@ class Generation:
 def _mapped(path: Path) -> npt.NDArray[Any]:
     # Without numpy.memmap's own class, whose every slice costs microseconds; the mapping stays.
     return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
-
-
-def store_path(url: str) -> Path:
-    """The folder that `lmdb://DIR` names; BadInput for another kind of store."""
-    if not url.startswith(SCHEME) or len(url) == len(SCHEME):
-        raise BadInput(f"store {url!r} is not understood; write {SCHEME}DIR, for example {SCHEME}run/store")
-    return Path(url.removeprefix(SCHEME))
-
-
-def current_id(store: Path) -> str:
-    """The id of the generation that readers use; BadInput when the store has none yet."""
-    try:
-        return (store / CURRENT).read_text("utf-8").strip()
-    except OSError:
-        raise BadInput(f"{store} holds no generation; write one with `cellar materialize --data DATA --store {SCHEME}{store}`") from None
 
 
 def read_manifest(folder: Path) -> GenerationManifest:
@@ -149,10 +118,3 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def point_current(store: Path, generation_id: str) -> None:
-    """Make `generation_id` the one that readers open from now on; writes nothing where it is already."""
-    if (store / CURRENT).is_file() and current_id(store) == generation_id:
-        return
-    write_durably(store / CURRENT, f"{generation_id}\n".encode())

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from cellar_shared.errors import BadInput
+from cellar_shared.store.port import Store
 
 GROUP: Final = "cellar.indexes"
 
@@ -24,7 +25,7 @@ class _Named(msgspec.Struct):
     model: str
 
 
-def build_ahead(bundle: Path, store: Path, say: Callable[[str], None]) -> None:
+def build_ahead(bundle: Path, store: Store, say: Callable[[str], None]) -> None:
     """Build what `serve` would build before it is ready; BadInput when the bundle or its model's code is not there."""
     manifest = bundle / "manifest.json"
     try:

@@ -1,8 +1,13 @@
-"""Writes a generation out of a data folder and points CURRENT at it; the command `cellar materialize` calls it."""
+"""Writes a generation out of a data folder and points CURRENT at it; the command `cellar materialize` calls it.
+
+What was pushed comes first into the tables. The generation before stays, and with it what was pushed since it was written:
+a service that has not swapped yet still reads right. Everything older goes.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,58 +18,74 @@ import numpy as np
 
 from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import CellarError
+from cellar_shared.events.folding import fold_journal
+from cellar_shared.events.journal import Journal
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Events
-from cellar_shared.store.generation import (
-    CURRENT,
-    FORMAT,
-    MANIFEST,
-    GenerationManifest,
-    WineIndex,
-    file_digest,
-    point_current,
-    read_manifest,
-    verify_files,
-)
-from cellar_shared.store.members import write_members
+from cellar_shared.store.generation import FORMAT, MANIFEST, GenerationManifest, file_digest, read_manifest, verify_files
+from cellar_shared.store.generation_folders import listed, point_current, read_current, remove
+from cellar_shared.store.port import Store
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
+from cellar_shared.store.wine_index import WineIndex
 
 HORIZON_DAYS: Final = 3650
 
 
-def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, say: Callable[[str], None]) -> GenerationManifest:
+def materialize(data: Path, store: Store, *, horizon_days: int = HORIZON_DAYS, say: Callable[[str], None]) -> GenerationManifest:
     """Write the generation of `data` to `store` and make it current; the same data and code again write nothing.
 
     Questions may be asked as of up to `horizon_days` before the last event. A crash leaves the old generation current.
     """
-    folder = DataFolder.open(data)
+    journal = Journal(data)
+    # Whatever is accepted from here on lies behind this position: it counts from the overlay, folded or not.
+    try:
+        through, journal_through = store.settle(journal, now_s=time.time())
+        folder = fold_journal(data, journal, journal_through, say=say)
+        before = _current(store)
+        is_forgotten_in = before is not None and journal.forgot_since(before.journal_through)
+    finally:
+        journal.close()
     fingerprint = feature_fingerprint()
-    identity = hashlib.sha256(f"{FORMAT} {folder.digest()} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
-    place = store / "generations" / identity
-    if (standing := _standing(place)) is not None:
+    identity = hashlib.sha256(f"{FORMAT} {folder.digest()} {through} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
+    if (standing := _standing(store, identity)) is not None:
         say(f"generation {identity} stands already")
-        point_current(store, identity)
-        return standing
+        manifest = standing
+    else:
+        manifest = _write(folder, store, identity, through, fingerprint, horizon_days, say)
+    point_current(store.generations, identity)
+    say(f"{store.name} serves {identity}")
+    if before is not None and before.id != identity:
+        # The generation before stays for services that have yet to swap, unless somebody forgotten is in it.
+        _delete_but(store, {manifest.id} if is_forgotten_in else {manifest.id, before.id}, say)
+        store.trim(min(before.overlay_through, manifest.overlay_through))
+    return manifest
+
+
+def _write(
+    folder: DataFolder, store: Store, identity: str, through: int, fingerprint: str, horizon_days: int, say: Callable[[str], None]
+) -> GenerationManifest:
     say("reading events")
-    log = read_rating_log(folder)
+    log = read_rating_log(folder, with_event_ids=False)
     dated = log.events["moment"] != NEVER
     # Just past the last event; with no dated event at all, nothing is known through any moment.
     events_through = int(log.events["moment"][dated].max()) + 1 if dated.any() else 0
     earliest = events_through - horizon_days * MICROSECONDS_PER_DAY
     earliest -= earliest % MICROSECONDS_PER_DAY
-    with staged_folder(place) as staging:
+    with staged_folder(store.generations / identity) as staging:
         say(f"counting {dated.sum():,} ratings")
         _write_arrays(staging, log)
         say(f"writing {len(log.member_ids):,} members")
-        members = write_members(staging / "members", _members_of(log))
+        members = store.write_members(identity, staging, _members_of(log))
         manifest = GenerationManifest(
             format=FORMAT,
             id=identity,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             events_through=events_through,
+            overlay_through=through,
+            journal_through=folder.manifest.journal_through,
             earliest_as_of=earliest,
             namespace=folder.manifest.namespace,
             scale=folder.manifest.scale,
@@ -76,19 +97,36 @@ def materialize(data: Path, store: Path, *, horizon_days: int = HORIZON_DAYS, sa
             files={str(file.relative_to(staging)): file_digest(file) for file in sorted(staging.rglob("*")) if file.is_file()},
         )
         write_durably(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-    point_current(store, identity)
-    say(f"{store / CURRENT} is {identity}")
     return manifest
 
 
-def _standing(place: Path) -> GenerationManifest | None:
-    """The manifest of the generation at `place`, None where there is none or one that must be written again."""
+def _current(store: Store) -> GenerationManifest | None:
+    """The manifest of the generation that is current, None where there is none that can be read."""
     try:
-        manifest = read_manifest(place)
-        verify_files(place, manifest)
+        return read_manifest(store.generations / read_current(store.generations, store.name))
     except CellarError:
         return None
-    return manifest
+
+
+def _standing(store: Store, identity: str) -> GenerationManifest | None:
+    """The manifest of the generation that stands whole; None where there is none or one that must be written again."""
+    try:
+        manifest = read_manifest(store.generations / identity)
+        verify_files(store.generations / identity, manifest)
+    except CellarError:
+        return None
+    return manifest if store.holds_members(identity) else None
+
+
+def _delete_but(store: Store, kept: set[str], say: Callable[[str], None]) -> None:
+    """Delete the generations that no service should read any more, and their indexes."""
+    for generation_id in listed(store.generations):
+        if generation_id not in kept:
+            store.drop(generation_id)
+            remove(store.generations, generation_id)
+            for index in store.indexes.glob(f"*-{generation_id}-*"):
+                index.unlink(missing_ok=True)
+            say(f"generation {generation_id} deleted")
 
 
 def _write_arrays(staging: Path, log: RatingLog) -> None:

@@ -18,6 +18,7 @@ import pytest
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.service.app import build_app
+from cellar_shared.store.lmdb_store import LmdbStore
 
 LOADED_WITHIN_S = 60
 JSON = {"content-type": "application/json"}
@@ -70,14 +71,14 @@ class Client:
 
 @pytest.fixture(scope="session")
 def client(line: Any) -> Iterator[Client]:
-    opened = Client(PreferenceService(line.bundle, line.store)).start()
+    opened = Client(PreferenceService(line.bundle, LmdbStore(line.store))).start()
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def own(client: Client, line: Any, tmp_path: Path) -> Any:
-    """Copies of bundle and store (with the index that `client` made), to be spoilt; a process opens a store only once."""
+    """Copies of bundle and store (with the index that `client` made), to be spoilt."""
     return replace(line, bundle=shutil.copytree(line.bundle, tmp_path / "bundle"), store=shutil.copytree(line.store, tmp_path / "store"))
 
 
@@ -87,7 +88,7 @@ def connect() -> Iterator[Callable[[Path, Path], Client]]:
     opened: list[Client] = []
 
     def open_client(bundle: Path, store: Path) -> Client:
-        opened.append(Client(PreferenceService(bundle, store, deployment="green")))
+        opened.append(Client(PreferenceService(bundle, LmdbStore(store), deployment="green")))
         return opened[-1]
 
     yield open_client

@@ -10,6 +10,7 @@ import pytest
 from cellar_preference.serving.index import build_index, open_index
 from cellar_shared.events.moments import day_of
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.lmdb_store import LmdbStore
 
 AS_OF = "2021-12-15T12:00:00Z"
 
@@ -22,11 +23,11 @@ def bare(own):
 
 
 def test_an_index_is_kept_and_read_again(bare, predictor):
-    generation = Generation.open(bare.store, bare.manifest.feature_fingerprint)
-    built = open_index(predictor, generation, bare.store)
+    generation = Generation.open(LmdbStore(bare.store), bare.manifest.feature_fingerprint)
+    built = open_index(predictor, generation, LmdbStore(bare.store))
     (file,) = (bare.store / "indexes").iterdir()
     written_at = file.stat().st_mtime_ns
-    read = open_index(predictor, generation, bare.store)
+    read = open_index(predictor, generation, LmdbStore(bare.store))
     assert file.stat().st_mtime_ns == written_at
     assert read.first_day == built.first_day
     assert np.array_equal(read.offsets, built.offsets)
@@ -34,7 +35,7 @@ def test_an_index_is_kept_and_read_again(bare, predictor):
 
 
 def test_an_index_knows_nothing_of_the_day_it_is_asked_about(bare, predictor, ratings):
-    track = build_index(predictor, Generation.open(bare.store, bare.manifest.feature_fingerprint))
+    track = build_index(predictor, Generation.open(LmdbStore(bare.store), bare.manifest.feature_fingerprint))
     last = int(day_of(ratings["moment"].to_numpy()).max())
     assert len(track.offsets) == last + 2 - track.first_day
     assert track.offsets[0] == 0

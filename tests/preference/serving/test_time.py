@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from cellar_shared.events.moments import MICROSECONDS_PER_DAY, datetime_of, iso_
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.problems import Problem
 from cellar_shared.service.timing import Stages
+from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
 
 AS_OF = "2021-06-15T12:00:00Z"
@@ -90,7 +92,7 @@ def test_undated_ratings_count_alike_stored_and_given(connect, line, ratings, da
     undated = ratings.with_columns(
         rated_at=pl.when(~own).then("rated_at"), time_precision=pl.when(own).then(pl.lit("unknown")).otherwise("time_precision")
     )
-    materialize(data_of(tmp_path / "undated", undated), tmp_path / "store", say=lambda _: None)
+    materialize(data_of(tmp_path / "undated", undated), LmdbStore(tmp_path / "store"), say=lambda _: None)
     client = connect(line.bundle, tmp_path / "store").start()
     rows = undated.filter(own).sort("event_id").select("wine_id", "vintage", rating="rating_raw").to_dicts()
     history = [row | {"vintage": "NV" if row["vintage"] == 0 else row["vintage"]} for row in rows]
@@ -109,7 +111,7 @@ def test_an_answer_as_of_the_past_is_that_of_a_generation_made_of_the_past(
     # A moment just after an event, so that the past's generation knows of that day and has a later end than its midnight.
     day = ratings.filter(pl.col("time_precision") == "datetime")
     moment = day["moment"][int(day.height * place)] + 1
-    materialize(data_of(tmp_path / "past", before(ratings, moment)), tmp_path / "store", say=lambda _: None)
+    materialize(data_of(tmp_path / "past", before(ratings, moment)), LmdbStore(tmp_path / "store"), say=lambda _: None)
     then = connect(line.bundle, tmp_path / "store").start()
     for member in busiest[:8]:
         now_answer, then_answer = (each.ask(*wine_ids, member_id=member, as_of=iso_of(moment)) for each in (client, then))
@@ -149,18 +151,19 @@ def test_another_time_zone_is_the_same_moment(client, busiest, wine_ids):
 
 
 def test_sixty_seconds_ahead_are_allowed_to_the_microsecond(own):
-    service = PreferenceService(own.bundle, own.store)
+    service = PreferenceService(own.bundle, LmdbStore(own.store))
     service.load()
     received_at = datetime_of(NOON)
 
     def ask(ahead: timedelta) -> str:
         request = PreferenceRequest([WineAsked("w")], history=[], as_of=received_at + ahead)
-        return service.score(request, RequestContext("r", received_at, Stages())).as_of
+        return asyncio.run(service.score(request, RequestContext("r", received_at, Stages()))).as_of
 
     assert ask(timedelta(seconds=60)) == "2021-06-15T12:01:00Z"
     with pytest.raises(Problem) as refused:
         ask(timedelta(seconds=60, microseconds=1))
     assert refused.value.code == "as-of-in-future"
+    asyncio.run(service.close())
 
 
 def test_evidence_only_grows_with_the_moment(client, busiest, wine_ids):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import history_of, wines_of
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.rating_log import read_rating_log
 
@@ -103,13 +106,14 @@ def test_a_generation_answers_the_features_that_the_rows_were_learnt_from(worlds
     log = read_rating_log(DataFolder.open(world.write(folder / "data")))
     everything = np.ones(len(log.events), dtype=bool)
     rows = RatedRows(log, everything, counts_of(log, everything), world.encoder, everything)
-    materialize(folder / "data", folder / "store", horizon_days=data.draw(st.sampled_from([1, 3650])), say=lambda _: None)
-    generation = Generation.open(folder / "store", feature_fingerprint())
+    store = LmdbStore(folder / "store")
+    materialize(folder / "data", store, horizon_days=data.draw(st.sampled_from([1, 3650])), say=lambda _: None)
+    generation = Generation.open(store, feature_fingerprint())
     limit = data.draw(st.sampled_from([1, HISTORY_LIMIT]))
     try:
         for place in range(len(rows)):
             as_of, only = int(rows.as_of[place]), np.array([place])
-            stored = generation.members.events_of(str(log.member_ids[rows.members[place]]))
+            stored = asyncio.run(generation.members.events_of(str(log.member_ids[rows.members[place]])))
             histories, _ = history_of(stored, generation.wines, as_of, limit)
             vintage = int(log.events["vintage"][place])
             online = worlds.questions_of(histories, generation.wines, as_of, [int(rows.wine_rows[place])], [vintage])
@@ -117,7 +121,7 @@ def test_a_generation_answers_the_features_that_the_rows_were_learnt_from(worlds
             expected = rows.batch(only, rows.latest(limit).only(only))
             worlds.require_same(world.encoder.encode(online, generation.counts), expected)
     finally:
-        generation.members.close()
+        generation.close()
 
 
 def test_labels_and_strengths_are_those_of_the_ratings_asked_about(worlds):

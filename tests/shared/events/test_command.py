@@ -60,4 +60,4 @@ def test_a_check_answers_with_the_facts_or_the_fault(cellar: Cellar, release: An
         stream.write(b"!")
     bad = cellar("data", "check", tmp_path / "data")
     assert bad.returncode == 2
-    assert "is not what was written" in bad.stderr
+    assert "ratings/part-00000.parquet: found another content than was written" in bad.stderr

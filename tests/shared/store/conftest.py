@@ -10,20 +10,22 @@ import pytest
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.wines import WineFacts
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.lmdb_store import LmdbStore
+from cellar_shared.store.port import Store
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[[Path], Generation]]:
-    """Opens a store's current generation; its members are closed when the test is over."""
+def opened() -> Iterator[Callable[[Store], Generation]]:
+    """Opens a store's current generation; it is closed when the test is over."""
     generations: list[Generation] = []
 
-    def open_store(store: Path) -> Generation:
+    def open_store(store: Store) -> Generation:
         generations.append(Generation.open(store, feature_fingerprint()))
         return generations[-1]
 
     yield open_store
     for generation in generations:
-        generation.members.close()
+        generation.close()
 
 
 @pytest.fixture
@@ -39,5 +41,5 @@ def data(world, tmp_path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path) -> Path:
-    return tmp_path / "store"
+def store(tmp_path) -> LmdbStore:
+    return LmdbStore(tmp_path / "store")

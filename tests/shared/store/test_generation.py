@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pytest
@@ -11,8 +9,10 @@ import pytest
 from cellar_shared.errors import BadInput, Incompatible
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.identity import identity
-from cellar_shared.store.generation import CURRENT, FORMAT, MANIFEST, Generation, WineIndex, read_manifest, store_path, verify_files
+from cellar_shared.store.generation import FORMAT, MANIFEST, Generation, read_manifest, verify_files
+from cellar_shared.store.generation_folders import CURRENT
 from cellar_shared.store.materialize import materialize
+from cellar_shared.store.wine_index import WineIndex
 
 
 def silent(_: str) -> None:
@@ -32,7 +32,7 @@ def test_a_generation_with_another_fingerprint_is_refused(data, store):
 
 def test_a_generation_of_another_format_is_refused(data, store):
     manifest = materialize(data, store, say=silent)
-    file = store / "generations" / manifest.id / MANIFEST
+    file = store.generations / manifest.id / MANIFEST
     file.write_bytes(msgspec.json.encode(msgspec.structs.replace(manifest, format=FORMAT + 1)))
     with pytest.raises(Incompatible, match=f"has format {FORMAT + 1}"):
         Generation.open(store, feature_fingerprint())
@@ -40,18 +40,18 @@ def test_a_generation_of_another_format_is_refused(data, store):
 
 def test_every_missing_file_is_named(data, store):
     manifest = materialize(data, store, say=silent)
-    folder = store / "generations" / manifest.id
+    folder = store.generations / manifest.id
     assert set(manifest.files) == {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} - {MANIFEST}
     for name in manifest.files:
-        (folder / name).rename(store / "away")
+        (folder / name).rename(store.generations.parent / "away")
         with pytest.raises(BadInput, match=f"{name} is missing"):
             Generation.open(store, feature_fingerprint())
-        (store / "away").rename(folder / name)
+        (store.generations.parent / "away").rename(folder / name)
 
 
 def test_every_damaged_file_is_named(data, store):
     manifest = materialize(data, store, say=silent)
-    folder = store / "generations" / manifest.id
+    folder = store.generations / manifest.id
     for name in manifest.files:
         good = (folder / name).read_bytes()
         (folder / name).write_bytes(bytes([good[0] ^ 1]) + good[1:])
@@ -63,18 +63,11 @@ def test_every_damaged_file_is_named(data, store):
 
 def test_a_current_that_names_nothing_is_refused(data, store):
     materialize(data, store, say=silent)
-    (store / CURRENT).write_text("ffff\n")
+    (store.generations.parent / CURRENT).write_text("ffff\n")
     with pytest.raises(BadInput, match="ffff"):
         Generation.open(store, feature_fingerprint())
     with pytest.raises(BadInput, match="cannot be read"):
-        read_manifest(store / "generations" / "ffff")
-
-
-@pytest.mark.parametrize("url", ["lmdb://", "redis://here", "run/store", ""])
-def test_a_store_that_is_none_is_refused_with_an_example(url):
-    with pytest.raises(BadInput, match="lmdb://run/store"):
-        store_path(url)
-    assert store_path("lmdb://run/store") == Path("run/store")
+        read_manifest(store.generations / "ffff")
 
 
 def test_an_index_finds_each_wine_and_refuses_two_of_one_identity(world):

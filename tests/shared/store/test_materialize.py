@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,11 @@ from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before
 from cellar_shared.events.tables import DataWriter
 from cellar_shared.features.counts import RATED
 from cellar_shared.features.fingerprint import feature_fingerprint
-from cellar_shared.features.histories import UNDATED_AGE, history_of
+from cellar_shared.features.histories import UNDATED_AGE, Events, history_of
 from cellar_shared.features.identity import identity
-from cellar_shared.store.generation import CURRENT, MANIFEST, Generation, current_id, verify_files
+from cellar_shared.store.generation import MANIFEST, Generation, verify_files
+from cellar_shared.store.generation_folders import CURRENT
+from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
 
 DAY = MICROSECONDS_PER_DAY
@@ -29,9 +32,13 @@ def silent(_: str) -> None:
     pass
 
 
-def state_of(store: Path) -> dict[str, tuple[int, int, bytes]]:
+def ratings_of(generation: Generation, member_id: str) -> Events | None:
+    return asyncio.run(generation.members.events_of(member_id))
+
+
+def state_of(store: LmdbStore) -> dict[str, tuple[int, int, bytes]]:
     """Every file of a store: its inode, when it was written, what stands in it."""
-    files = (file for file in store.rglob("*") if file.is_file())
+    files = (file for file in store.generations.parent.rglob("*") if file.is_file())
     return {str(file): (file.stat().st_ino, file.stat().st_mtime_ns, file.read_bytes()) for file in files}
 
 
@@ -51,14 +58,14 @@ def test_a_generation_answers_the_features_that_the_log_gives_whatever_its_horiz
     world = drawn.draw(worlds.worlds(fewest=1))
     folder = tmp_path_factory.mktemp("line")
     horizon_days = drawn.draw(st.sampled_from([1, 3650]))
-    manifest = materialize(world.write(folder / "data"), folder / "store", horizon_days=horizon_days, say=silent)
-    generation = Generation.open(folder / "store", feature_fingerprint())
+    manifest = materialize(world.write(folder / "data"), LmdbStore(folder / "store"), horizon_days=horizon_days, say=silent)
+    generation = Generation.open(LmdbStore(folder / "store"), feature_fingerprint())
     try:
         for member in {rating.member for rating in world.ratings}:
             as_of = min(drawn.draw(worlds.moments), manifest.events_through)
             wines, vintages = drawn.draw(worlds.asked(world))
             limit = drawn.draw(st.sampled_from([2, 100]))
-            histories, _ = history_of(generation.members.events_of(f"m{member}"), generation.wines, as_of, limit)
+            histories, _ = history_of(ratings_of(generation, f"m{member}"), generation.wines, as_of, limit)
             identities = np.array([identity("wine", f"w{wine}" if wine >= 0 else None) for wine in wines])
             rows = generation.index.rows_of(identities).tolist()
             online = worlds.questions_of(histories, generation.wines, as_of, rows, vintages)
@@ -67,7 +74,7 @@ def test_a_generation_answers_the_features_that_the_log_gives_whatever_its_horiz
             expected = world.encoder.encode(offline, world.counts())
             worlds.require_same(world.encoder.encode(online, generation.counts), expected)
     finally:
-        generation.members.close()
+        generation.close()
 
 
 # Writing
@@ -83,8 +90,8 @@ def test_a_generation_says_what_it_holds(data, store, opened, world):
     assert manifest.earliest_as_of == manifest.events_through - 10 * DAY
     assert generation.clamp(manifest.events_through + 5 * DAY + 3) == manifest.events_through
     assert generation.clamp(manifest.events_through - 1) == last_day * DAY
-    verify_files(store / "generations" / manifest.id, manifest)
-    assert generation.members.events_of("m2") is None
+    verify_files(store.generations / manifest.id, manifest)
+    assert ratings_of(generation, "m2") is None
 
 
 def test_the_same_data_again_writes_nothing(data, store):
@@ -100,10 +107,10 @@ def test_new_data_is_a_new_generation_and_the_old_one_stays_readable(data, store
     world.having((*world.ratings, worlds.Rating(2, 1, 2015, 5.0, 9, 0))).write(data)
     new = materialize(data, store, say=silent)
     assert new.id != old.id
-    assert current_id(store) == new.id
-    assert len(reader.members.events_of("m0")) == 2
-    assert reader.members.events_of("m2") is None
-    assert opened(store).members.events_of("m2") is not None
+    assert store.current_id() == new.id
+    assert len(ratings_of(reader, "m0")) == 2
+    assert ratings_of(reader, "m2") is None
+    assert ratings_of(opened(store), "m2") is not None
 
 
 def test_going_back_to_old_data_points_to_its_generation_again(data, store, world):
@@ -111,7 +118,7 @@ def test_going_back_to_old_data_points_to_its_generation_again(data, store, worl
     world.having(world.ratings[:2]).write(data)
     assert materialize(data, store, say=silent).id != old.id
     world.write(data)
-    assert materialize(data, store, say=silent).id == old.id == current_id(store)
+    assert materialize(data, store, say=silent).id == old.id == store.current_id()
 
 
 def test_another_horizon_is_another_generation(data, store):
@@ -124,6 +131,7 @@ import sys
 from pathlib import Path
 from cellar_shared import durable
 from cellar_shared.store import materialize as work
+from cellar_shared.store.lmdb_store import LmdbStore
 
 def wait(*_):
     print("there", flush=True)
@@ -134,7 +142,7 @@ if where == "before CURRENT":
     work.point_current = wait
 elif where == "before the swap":
     durable._swap = wait
-work.materialize(Path(sys.argv[1]), Path(sys.argv[2]), say=lambda said: wait() if said.startswith(where) else None)
+work.materialize(Path(sys.argv[1]), LmdbStore(Path(sys.argv[2])), say=lambda said: wait() if said.startswith(where) else None)
 """
 
 
@@ -142,20 +150,20 @@ work.materialize(Path(sys.argv[1]), Path(sys.argv[2]), say=lambda said: wait() i
 def test_a_process_that_is_killed_leaves_the_old_generation_current_and_the_next_run_whole(data, store, opened, world, worlds, where):
     old = materialize(data, store, say=silent)
     world.having((*world.ratings, worlds.Rating(2, 1, 2015, 5.0, 9, 0))).write(data)
-    arguments = [sys.executable, "-c", KILLED, str(data), str(store), where]
+    arguments = [sys.executable, "-c", KILLED, str(data), str(store.generations.parent), where]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "there\n"
         process.kill()
         assert process.wait(30) == -9
-    assert current_id(store) == old.id
+    assert store.current_id() == old.id
     generation = opened(store)
-    verify_files(store / "generations" / old.id, generation.manifest)
-    assert len(generation.members.events_of("m0")) == 2
+    verify_files(store.generations / old.id, generation.manifest)
+    assert len(ratings_of(generation, "m0")) == 2
     new = materialize(data, store, say=silent)
-    assert current_id(store) == new.id != old.id
-    verify_files(store / "generations" / new.id, new)
-    assert len(opened(store).members.events_of("m2")) == 1
+    assert store.current_id() == new.id != old.id
+    verify_files(store.generations / new.id, new)
+    assert len(ratings_of(opened(store), "m2")) == 1
 
 
 def test_a_failed_run_leaves_nothing_behind(data, store, monkeypatch):
@@ -165,15 +173,15 @@ def test_a_failed_run_leaves_nothing_behind(data, store, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
         patch.setattr("cellar_shared.durable._swap", fail)
         materialize(data, store, say=silent)
-    assert [file for file in store.rglob("*") if file.is_file()] == []
+    assert [file for file in store.generations.parent.rglob("*") if file.is_file()] == []
     with pytest.raises(BadInput, match="cellar materialize"):
-        current_id(store)
+        store.current_id()
 
 
 @pytest.mark.parametrize("spoil", ["flip", "remove", "manifest"])
 def test_a_damaged_generation_is_written_again(data, store, opened, spoil):
     manifest = materialize(data, store, say=silent)
-    folder = store / "generations" / manifest.id
+    folder = store.generations / manifest.id
     if spoil == "flip":
         content = bytearray((folder / "wines.npy").read_bytes())
         content[-1] ^= 1
@@ -197,7 +205,7 @@ def test_an_undated_rating_is_kept_as_undated_and_never_counted(world, tmp_path,
     )
     manifest = materialize(changed(world, tmp_path, undated), store, say=silent)
     generation = opened(store)
-    events = generation.members.events_of("m0")
+    events = ratings_of(generation, "m0")
     assert events["row"].tolist() == [1, 0]
     as_of = manifest.events_through
     assert history_of(events, generation.wines, as_of, 100)[0].lengths.tolist() == [1]
@@ -215,14 +223,14 @@ def test_without_any_dated_rating_there_is_a_history_and_no_count(world, tmp_pat
     generation = opened(store)
     assert manifest.events_through == 0
     assert len(generation.counts.keys) == 0
-    histories, _ = history_of(generation.members.events_of("m0"), generation.wines, 17_000 * DAY, 100, is_undated_known=True)
+    histories, _ = history_of(ratings_of(generation, "m0"), generation.wines, 17_000 * DAY, 100, is_undated_known=True)
     assert histories.lengths.tolist() == [2]
 
 
 def test_a_rating_of_a_wine_that_the_catalogue_lacks_stays_in_the_history_as_an_unknown_wine(world, worlds, tmp_path, store, opened):
     materialize(world.having([worlds.Rating(0, -1, 2015, 5.0, 3, 0)]).write(tmp_path / "data"), store, say=silent)
     generation = opened(store)
-    events = generation.members.events_of("m0")
+    events = ratings_of(generation, "m0")
     assert events["row"].tolist() == [-1]
     assert not history_of(events, generation.wines, 18_000 * DAY, 100)[0].wines["wine"].any()
     assert generation.index.rows_of(np.array([identity("wine", "elsewhere")])).tolist() == [-1]
@@ -233,7 +241,7 @@ def test_a_defective_bottle_says_nothing_about_taste(world, tmp_path, store, ope
     manifest = materialize(changed(world, tmp_path, corked), store, say=silent)
     generation = opened(store)
     assert (manifest.ratings, manifest.members) == (1, 1)
-    assert generation.members.events_of("m0") is None
+    assert ratings_of(generation, "m0") is None
     end = counted_before(np.array([manifest.events_through]))
     assert generation.counts.before(np.array([identity("wine", "w0")]), end)[0, RATED] == 1
 
@@ -242,7 +250,7 @@ def test_a_wine_that_stands_twice_in_the_catalogue_is_refused_by_name(world, tmp
     wines = pl.concat([world.wine_table(), world.wine_table().filter(pl.col("wine_id") == "w1")])
     with pytest.raises(BadInput, match="wine 'w1' stands there more than once"):
         materialize(changed(world, tmp_path, world.rating_table(), wines), store, say=silent)
-    assert not (store / CURRENT).exists()
+    assert not (store.generations.parent / CURRENT).exists()
 
 
 def test_data_without_a_rating_that_can_be_used_is_refused(world, tmp_path, store):

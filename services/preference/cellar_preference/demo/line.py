@@ -18,12 +18,13 @@ from cellar_preference.training.train import train
 from cellar_shared.bundle.manifest import BundleManifest
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
+from cellar_shared.events.manifest import MANIFEST
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import MEMBERS_PER_RUN, simulate_world
 from cellar_shared.events.sources.xwines import import_xwines
-from cellar_shared.events.tables import MANIFEST, DataFolder
-from cellar_shared.store.generation import SCHEME
+from cellar_shared.events.tables import DataFolder
 from cellar_shared.store.materialize import materialize
+from cellar_shared.store.opening import open_store
 
 MADE_BY_DEMO: Final = ".cellar-demo"
 MEMBERS: Final = 4_000
@@ -44,10 +45,11 @@ def run_line(data: Path | None, work: Path, *, is_once: bool, threads: int, repo
     with _step(reporter, "2 training"), reporter.advancing("training", steps_of(recipe) + 3) as step:
         manifest = train(folder.path, work / "bundle", hold_out_days=HOLD_OUT_DAYS, recipe=recipe, threads=threads, step=step)
     reporter.say(_summary(manifest))
+    store = f"lmdb://{work / 'store'}"
     with _step(reporter, "3 generation"):
-        materialize(folder.path, work / "store", say=reporter.say)
+        materialize(folder.path, open_store(store), say=reporter.say)
     began = time.monotonic()
-    with running_service(work / "bundle", f"{SCHEME}{work / 'store'}", work / "service.log") as url:
+    with running_service(work / "bundle", store, work / "service.log") as url:
         reporter.say(f"[4 service] {time.monotonic() - began:.1f} s")
         show_answers(url, folder, manifest.trained_through)
         if not is_once:

@@ -12,6 +12,8 @@ Id = Annotated[str, Meta(min_length=1, max_length=512)]
 Text = Annotated[str, Meta(max_length=512)]
 Vintage = Annotated[int, Meta(ge=1500, le=2200)] | Literal["NV"] | None
 Instant = Annotated[datetime, Meta(tz=True)]
+# Written by ourselves, so never parsed; the schema says what it is.
+Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 WINES_MOST = 500
 HISTORY_MOST = 1000
@@ -65,7 +67,7 @@ class ModelNamed(msgspec.Struct, frozen=True):
     version: str
     deployment: str
     generation: str
-    trained_through: str
+    trained_through: Moment
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -103,6 +105,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 Basis = Literal["catalogue", "about", "prior"]
+Degradation = Literal["store_unavailable", "features_stale", "history_truncated"]
 Verdict = Literal["likely", "unlikely", "toss_up", "not_enough_evidence"]
 
 
@@ -125,10 +128,10 @@ class PreferenceAnswer(msgspec.Struct, frozen=True):
 
     request_id: str
     model: ModelNamed
-    as_of: str
-    features_as_of: str
+    as_of: Moment
+    features_as_of: Moment
     history_ignored: int
-    degraded: list[str]
+    degraded: list[Degradation]
     results: list[WineAnswer]
 
 

@@ -19,22 +19,29 @@ from cellar_shared.durable import write_durably
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, midnight_before, moment_of
 from cellar_shared.features.histories import Events, Histories, Questions, wines_of
 from cellar_shared.store.generation import Generation
-from cellar_shared.store.members import LostMembers
+from cellar_shared.store.port import Store, StoreUnavailable
 
 logger = logging.getLogger("cellar.preference")
 
 ROWS_A_BATCH: Final = 2_000
 
 
-def open_index(predictor: Predictor, generation: Generation, store: Path) -> TrailingOffset:
-    """The bundle's trailing offsets on the generation: read where they were built before, else built and, if the store lets, kept."""
-    file = store / "indexes" / f"{MODEL}-{predictor.manifest.version}-{generation.manifest.id}-{WINDOW_DAYS}-{PULL:g}.npz"
-    if isinstance(generation.members, LostMembers):
-        return TrailingOffset.none()
+def open_index(predictor: Predictor, generation: Generation, store: Store) -> TrailingOffset:
+    """The bundle's trailing offsets on the generation: read where they were built before, else built and, if the store lets, kept.
+
+    None at all while the members cannot be read.
+    """
+    name = f"{MODEL}-{predictor.manifest.version}-{generation.manifest.id}-{WINDOW_DAYS}-{PULL:g}.npz"
+    file = store.indexes / name
     track = _read(file)
-    if track is None:
+    if track is not None:
+        return track
+    try:
         track = build_index(predictor, generation)
-        _keep(file, track)
+    except StoreUnavailable as error:
+        logger.warning("answers go without trailing offsets: %s", error)
+        return TrailingOffset.none()
+    _keep(file, track)
     return track
 
 
@@ -59,7 +66,7 @@ def _keep(file: Path, track: TrailingOffset) -> None:
         logger.warning("%s cannot be kept (%s)", file, error)
 
 
-def build_ahead(bundle: Path, store: Path) -> None:
+def build_ahead(bundle: Path, store: Store) -> None:
     """Build the index of the store's current generation for the bundle, so that `serve` finds it there."""
     predictor = Predictor.open(bundle)
     open_index(predictor, Generation.open(store, predictor.manifest.feature_fingerprint), store)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
-
-import lmdb
+from typing import Final
 
 from cellar_preference.serving.contract import (
     EXAMPLE,
+    Degradation,
     Evidence,
     ModelNamed,
     PreferenceAnswer,
@@ -23,10 +24,15 @@ from cellar_preference.serving.predictor import MODEL, Prediction, Predictor, re
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
-from cellar_shared.features.histories import Events
+from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.port import Store, StoreUnavailable
+from cellar_shared.store.swapping import Swapping
+from cellar_shared.telemetry import names
+from cellar_shared.telemetry.predictions import Answered, PredictionLog, PredictionSettings
+from cellar_shared.telemetry.recorder import RECORDER
 
 logger = logging.getLogger("cellar.preference")
 
@@ -34,8 +40,6 @@ logger = logging.getLogger("cellar.preference")
 STALE_AFTER: Final = 2 * MICROSECONDS_PER_DAY
 DEPLOYMENT_VARIABLE: Final = "CELLAR_DEPLOYMENT"
 DECIMALS: Final = 6
-
-Degradation = Literal["store_unavailable", "features_stale", "history_truncated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +60,48 @@ class PreferenceService:
     answer_type = PreferenceAnswer
     example = EXAMPLE
 
-    def __init__(self, bundle: Path, store: Path, deployment: str | None = None) -> None:
+    def __init__(self, bundle: Path, store: Store, deployment: str | None = None, predictions: PredictionSettings | None = None) -> None:
         self._bundle = bundle
         self._store = store
         self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
-        self._pinned: _Pinned | None = None
+        self._swapping: Swapping[_Pinned] | None = None
+        self._prediction_settings = predictions
+        self._predictions: PredictionLog | None = None
 
     def load(self) -> None:
-        """Verify the bundle, replay its golden cases, map the generation, open or build the index."""
+        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store."""
         predictor = Predictor.open(self._bundle)
-        generation = Generation.open(self._store, predictor.manifest.feature_fingerprint)
+        swapping = Swapping(
+            self._store,
+            lambda generation_id: self._pin(predictor, generation_id),
+            tell=lambda outcome: RECORDER.count(names.SWAPS, 1, (outcome,)),
+        )
+        swapping.start()
+        if self._prediction_settings is not None:
+            self._predictions = PredictionLog(self._prediction_settings)
+        RECORDER.watch(names.GENERATION_AGE, self._generation_age_s)
+        self._swapping = swapping
+
+    async def close(self) -> None:
+        """Follow the store no longer and let go of it; write what is left of the prediction log."""
+        if self._swapping is not None:
+            await asyncio.to_thread(self._swapping.stop)
+        if self._predictions is not None:
+            await asyncio.to_thread(self._predictions.close)
+        await self._store.aclose()
+
+    def _pin(self, predictor: Predictor, generation_id: str) -> _Pinned:
+        """What requests work on once the generation is current."""
+        generation = Generation.open(self._store, predictor.manifest.feature_fingerprint, generation_id)
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        self._pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        pinned = _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
+        return pinned
+
+    def _generation_age_s(self) -> float:
+        return time.time() - self._require().generation.manifest.events_through / 1_000_000
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -92,13 +124,13 @@ class PreferenceService:
             },
         )
 
-    def score(self, request: PreferenceRequest, context: RequestContext) -> PreferenceAnswer:
+    async def score(self, request: PreferenceRequest, context: RequestContext) -> PreferenceAnswer:
         """The answer to one request; Problem for what cannot be answered."""
         pinned = self._require()
         require_one_member(request)
         moment = moment_asked(request.as_of, context.received_at, pinned.generation)
         degraded: list[Degradation] = []
-        stored = self._stored(request, pinned.generation, degraded)
+        stored = await self._stored(request, pinned.generation, degraded)
         context.stages.lap("store")
         asked = ask(request, stored, moment, pinned.generation, pinned.predictor.history_limit)
         encoded = pinned.predictor.encode(asked.questions, pinned.generation.counts)
@@ -110,32 +142,60 @@ class PreferenceService:
             degraded.append("features_stale")
         if asked.is_truncated:
             degraded.append("history_truncated")
-        return PreferenceAnswer(
+        for reason in degraded:
+            RECORDER.count(names.ANSWERS_DEGRADED, 1, (reason,))
+        answer = PreferenceAnswer(
             request_id=context.request_id,
             model=pinned.named,
             as_of=iso_of(asked.as_of),
             features_as_of=iso_of(asked.features_as_of),
             history_ignored=asked.history_ignored,
-            degraded=list(degraded),
+            degraded=degraded,
             results=_results(request, asked, prediction),
         )
+        if self._predictions is not None:
+            self._predictions.record(_logged(request, context, answer, asked, prediction, pinned))
+        return answer
 
     def _require(self) -> _Pinned:
-        if self._pinned is None:
+        pinned = None if self._swapping is None else self._swapping.pinned
+        if pinned is None:
             raise RuntimeError("the service was asked before it was loaded")
-        return self._pinned
+        return pinned
 
-    @staticmethod
-    def _stored(request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
+    async def _stored(self, request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
         """A stored member's events; with the store gone the member is answered as one nobody knows, and the answer says so."""
         if request.member_id is None:
             return None
         try:
-            return generation.members.events_of(request.member_id)
-        except (lmdb.Error, ValueError):  # gone, or holding something that is no member
-            logger.exception("the member store cannot be read")
+            return await generation.members.events_of(request.member_id)
+        except StoreUnavailable as error:
+            RECORDER.count(names.STORE_FAILURES, 1, (self._store.name.partition("://")[0],))
+            logger.warning("answered without the store: %s", error)
             degraded.append("store_unavailable")
             return None
+
+
+def _logged(
+    request: PreferenceRequest, context: RequestContext, answer: PreferenceAnswer, asked: Asked, prediction: Prediction, pinned: _Pinned
+) -> Answered:
+    """The answer as the prediction log takes it: what was asked about and said, nothing of the history it stands on."""
+    return Answered(
+        request_id=context.request_id,
+        asked_at=context.received_at,
+        as_of=answer.as_of,
+        member_id=request.member_id,
+        wine_ids=[wine.wine_id for wine in request.wines],
+        vintages=[None if vintage == UNKNOWN_VINTAGE else vintage for vintage in asked.questions.vintages.tolist()],
+        raw_scores=prediction.logits.tolist(),
+        probabilities=[result.probability for result in answer.results],
+        bundle=pinned.named.version,
+        generation=pinned.named.generation,
+        deployment=pinned.named.deployment,
+        attempt=context.attempt,
+        degraded=answer.degraded,
+        feature_fingerprint=pinned.predictor.manifest.feature_fingerprint,
+    )
 
 
 def _results(request: PreferenceRequest, asked: Asked, prediction: Prediction) -> list[WineAnswer]:

@@ -1,0 +1,191 @@
+"""The data's journal: every pushed event, durable before it is acknowledged, once; what tables and overlays are made of.
+
+It is one SQLite database in the data folder, shared by every process that takes events in. A position is an event's place
+in the order of acceptance. Once `materialize` has folded events into the tables their content goes, after a while; that
+they were there stays, so that a sender who tries again hears so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from cellar_shared.errors import CellarError
+from cellar_shared.events.imported import ImportedEvents
+from cellar_shared.events.manifest import MANIFEST, read_manifest
+from cellar_shared.events.pushed import Event, content_digest, decode_event, encode_event
+
+FILE: Final = "journal.sqlite"
+BUSY_MS: Final = 30_000
+# How long folded events are kept: another store on the same data may still have to lay them over.
+KEPT_AFTER_FOLD_S: Final = 7 * 86_400
+
+Status = Literal["accepted", "duplicate", "conflict"]
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS entries (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT UNIQUE,           -- NULL: a member was forgotten here
+    digest BLOB,
+    member_id TEXT,
+    content BLOB,                   -- NULL: folded into the tables, and gone from here
+    accepted_at REAL NOT NULL       -- seconds since 1970
+) STRICT;
+CREATE INDEX IF NOT EXISTS by_member ON entries (member_id) WHERE member_id IS NOT NULL;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one event: its position, also where it had been accepted before."""
+
+    event_id: str
+    status: Status
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One entry of the journal: an event, or None where `member_id` was forgotten."""
+
+    position: int
+    member_id: str
+    event: Event | None
+    accepted_at: float
+
+
+class Journal:
+    """The journal of one data folder; used by one thread at a time, open until it is closed."""
+
+    def __init__(self, data: Path) -> None:
+        """Open the journal of the data folder at `data`, made when there is none.
+
+        BadInput when `data` is no data folder, CellarError when the journal cannot be opened.
+        """
+        read_manifest(data)
+        self.path = data / FILE
+        self._manifest = data / MANIFEST
+        self._seen: tuple[tuple[int, int], ImportedEvents] | None = None
+        try:
+            self._connection = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={BUSY_MS}"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise CellarError(f"{self.path} cannot be opened ({error}); check the folder's rights and the disk's room") from error
+
+    def append(self, events: Sequence[Event], *, now_s: float) -> list[Receipt]:
+        """Accept events, all in one transaction, on disk when this returns; one Receipt each, in their order.
+
+        What came by import is known too, as of the last `materialize`; its position is 0.
+        """
+        with self._writing() as connection:
+            found = self._digests([event.event_id for event in events])
+            imported = self._imported()
+            receipts = []
+            for event in events:
+                digest = content_digest(event)
+                if (standing := found.get(event.event_id)) is not None:
+                    receipts.append(Receipt(event.event_id, "duplicate" if standing[0] == digest else "conflict", standing[1]))
+                    continue
+                if (known := imported.knows(event)) is not None:
+                    receipts.append(Receipt(event.event_id, known, 0))
+                    continue
+                cursor = connection.execute(
+                    "INSERT INTO entries (event_id, digest, member_id, content, accepted_at) VALUES (?, ?, ?, ?, ?)",
+                    (event.event_id, digest, event.member_id, encode_event(event), now_s),
+                )
+                position = int(cursor.lastrowid or 0)
+                found[event.event_id] = (digest, position)
+                receipts.append(Receipt(event.event_id, "accepted", position))
+        return receipts
+
+    def last(self) -> int:
+        """The last position given out, also where what lay there is gone; 0 before the first."""
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
+        return int(row[0]) if row else 0
+
+    def after(self, position: int, through: int | None = None) -> Iterator[Accepted]:
+        """The entries behind `position` that still have their content, in order, up to `through`."""
+        rows = self._connection.execute(
+            "SELECT position, member_id, event_id, content, accepted_at FROM entries"
+            " WHERE position > ? AND position <= ? AND member_id IS NOT NULL AND (content IS NOT NULL OR event_id IS NULL)"
+            " ORDER BY position",
+            (position, self.last() if through is None else through),
+        )
+        for at, member_id, event_id, content, accepted_at in rows:
+            yield Accepted(at, member_id, None if event_id is None else decode_event(content), accepted_at)
+
+    def trim(self, through: int, *, now_s: float) -> int:
+        """Let go of the content of entries up to `through`, accepted long enough ago; their ids stay. How many went."""
+        with self._writing() as connection:
+            return connection.execute(
+                "UPDATE entries SET content = NULL, member_id = NULL WHERE position <= ? AND accepted_at < ? AND member_id IS NOT NULL",
+                (through, now_s - KEPT_AFTER_FOLD_S),
+            ).rowcount
+
+    def forget(self, member_id: str, *, now_s: float) -> list[str]:
+        """Delete every event of a member, and note at a position of its own that they were; the ids of those there were."""
+        with self._writing() as connection:
+            rows = connection.execute("SELECT event_id FROM entries WHERE member_id = ? AND event_id IS NOT NULL", (member_id,))
+            deleted = [event_id for (event_id,) in rows]
+            connection.execute("DELETE FROM entries WHERE member_id = ?", (member_id,))
+            connection.execute("INSERT INTO entries (member_id, accepted_at) VALUES (?, ?)", (member_id, now_s))
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log, too, held what was deleted
+        return deleted
+
+    def forgot_since(self, position: int) -> bool:
+        """Was a member forgotten behind `position`?"""
+        query = "SELECT 1 FROM entries WHERE position > ? AND event_id IS NULL LIMIT 1"
+        return self._connection.execute(query, (position,)).fetchone() is not None
+
+    @contextmanager
+    def draining(self) -> Iterator[None]:
+        """Hold the right to bring events in from elsewhere, in their order; waits for who holds it. Gone with the process."""
+        handle = os.open(self.path.with_suffix(".drain"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def close(self) -> None:
+        """Close the database; closing twice is once."""
+        self._connection.close()
+
+    def _digests(self, event_ids: Sequence[str]) -> dict[str, tuple[bytes, int]]:
+        found: dict[str, tuple[bytes, int]] = {}
+        for start in range(0, len(event_ids), 500):
+            some = list(event_ids[start : start + 500])
+            marks = ",".join("?" * len(some))
+            rows = self._connection.execute(f"SELECT event_id, digest, position FROM entries WHERE event_id IN ({marks})", some)  # noqa: S608
+            found |= {event_id: (digest, position) for event_id, digest, position in rows}
+        return found
+
+    def _imported(self) -> ImportedEvents:
+        """The events that came by import, looked up anew when the data folder changes."""
+        status = self._manifest.stat()
+        state = (status.st_mtime_ns, status.st_ino)
+        if self._seen is None or self._seen[0] != state:
+            self._seen = (state, ImportedEvents.of(self._manifest.parent, read_manifest(self._manifest.parent)))
+        return self._seen[1]
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that nobody else writes beside; CellarError when the disk refuses it."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise CellarError(f"{self.path} cannot be written ({error}); check the disk's room and rights, then send again") from error

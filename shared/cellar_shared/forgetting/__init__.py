@@ -1,0 +1,1 @@
+"""Forgetting a member, wherever something of them lies."""

@@ -1,0 +1,110 @@
+"""Forgets a member: hidden at once, deleted from journal, tables and prediction logs, and a receipt that says what remains where.
+
+What generations hold goes when the next one is written; what bundles learnt stays until they are trained again, so they are
+named. The command `cellar forget` calls it; doing it twice changes nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from cellar_shared.bundle.learnt import learnt_from
+from cellar_shared.events.appending import DataAppender
+from cellar_shared.events.journal import Journal
+from cellar_shared.events.tables import DataFolder, dtypes_of
+from cellar_shared.store.generation_folders import listed
+from cellar_shared.store.port import Store
+from cellar_shared.store.rating_log import event_hashes
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What was deleted, and where something of the member still lies until what happens."""
+
+    member_id: str
+    journal_events: int
+    table_rows: dict[str, int]
+    prediction_log_rows: int
+    in_generations: list[str]
+    in_bundles: list[str]
+
+    def text(self) -> str:
+        """The receipt for a person."""
+        tables = ", ".join(f"{rows:,} {table}" for table, rows in self.table_rows.items()) or "no row of any table"
+        lines = [
+            f"{self.member_id} is unknown to every reader from now on.",
+            f"Deleted: {self.journal_events:,} events of the journal, {tables}, {self.prediction_log_rows:,} rows of prediction logs.",
+        ]
+        if self.in_generations:
+            lines.append(f"Still in generation {', '.join(self.in_generations)}: run `cellar materialize`, which deletes it.")
+        if self.in_bundles:
+            lines.append(f"Learnt from by {', '.join(self.in_bundles)}: train again to have it gone.")
+        return "\n".join(lines)
+
+
+def forget(
+    member_id: str,
+    data: Path,
+    store: Store,
+    *,
+    bundles: Sequence[Path] = (),
+    forget_predictions: Callable[[str], int] = lambda member_id: 0,
+    say: Callable[[str], None],
+) -> Receipt:
+    """Forget `member_id`; `bundles` are looked through for what they learnt from, `forget_predictions` deletes logged answers.
+
+    BadInput when `data` or a bundle is none, CellarError when store or disk fail. After a failure or a crash it can be done
+    again: it goes on where it was.
+    """
+    folder = DataFolder.open(data)
+    in_bundles = _bundles_that_learnt_from(member_id, folder, bundles)
+    journal = Journal(data)
+    try:
+        journal_events = store.hide(member_id, journal, now_s=time.time())
+        say("hidden from every reader")
+        table_rows = _without_member(member_id, data, say)
+        # Once more: a generation that was begun in between was made of the tables as they were.
+        journal_events += store.hide(member_id, journal, now_s=time.time())
+    finally:
+        journal.close()
+    return Receipt(
+        member_id=member_id,
+        journal_events=journal_events,
+        table_rows=table_rows,
+        prediction_log_rows=forget_predictions(member_id),
+        in_generations=asyncio.run(_generations_with(member_id, store)),
+        in_bundles=in_bundles,
+    )
+
+
+def _bundles_that_learnt_from(member_id: str, folder: DataFolder, bundles: Sequence[Path]) -> list[str]:
+    if not bundles or "ratings" not in folder.manifest.tables:
+        return []
+    own = folder.scan("ratings").filter(pl.col("member_id") == member_id).select("event_id").collect()
+    hashes = event_hashes(own["event_id"].to_list())
+    return [str(bundle) for bundle in bundles if np.isin(hashes, learnt_from(bundle)).any()]
+
+
+def _without_member(member_id: str, data: Path, say: Callable[[str], None]) -> dict[str, int]:
+    """Rewrite every part of every table in which the member stands; rows deleted by table."""
+    deleted = {}
+    with DataAppender(data) as appender:
+        for table in appender.folder.manifest.tables:
+            if "member_id" in dtypes_of(table) and (rows := appender.remove(table, "member_id", pl.Series([member_id]))):
+                deleted[table] = rows
+                say(f"{rows:,} rows deleted from {table}")
+    return deleted
+
+
+async def _generations_with(member_id: str, store: Store) -> list[str]:
+    """The generations in which the member's ratings still lie, behind what hides them."""
+    try:
+        return [each for each in listed(store.generations) if (await store.reader(each).read(member_id)).value is not None]
+    finally:
+        await store.aclose()

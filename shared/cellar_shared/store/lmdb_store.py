@@ -1,0 +1,235 @@
+"""A store on one machine: generations are read-only LMDB environments, the overlay is one with locks that many processes share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+from weakref import WeakValueDictionary
+
+import lmdb
+import numpy as np
+
+from cellar_shared.features.histories import Events
+from cellar_shared.store.door import JournalBacked
+from cellar_shared.store.generation_folders import read_current
+from cellar_shared.store.memory_store import with_entry, without_trimmed
+from cellar_shared.store.overlay import PUSHED, Entry, Kept, Pushed
+from cellar_shared.store.packing import pack_events
+from cellar_shared.store.port import StoreUnavailable, member_key
+
+ROOM_BYTES: Final = 1 << 40  # address space to map while writing, not disk
+OVERLAY_ROOM_BYTES: Final = 1 << 36
+READERS: Final = 1024
+THROUGH: Final = b"through"  # no member's key has seven bytes
+
+
+class _Environment:
+    """An opened environment; it closes when nobody refers to it any more."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.lmdb = lmdb.open(str(folder), max_dbs=0, readahead=False, **options)
+
+    def __del__(self) -> None:
+        if (opened := getattr(self, "lmdb", None)) is not None:
+            opened.close()
+
+
+# LMDB must not be opened twice in one process: its locks are the process's, not the handle's.
+_opened: WeakValueDictionary[tuple[int, int, int], _Environment] = WeakValueDictionary()
+_opening = threading.Lock()
+
+
+def _environment(folder: Path, **options: Any) -> _Environment:
+    """The process's one environment at `folder`; lmdb.Error when it cannot be opened."""
+    with _opening:
+        try:
+            status = (folder / "data.mdb").stat()
+            key = (os.getpid(), status.st_dev, status.st_ino)
+            if (standing := _opened.get(key)) is not None:
+                return standing
+        except FileNotFoundError:
+            pass
+        opened = _Environment(folder, **options)
+        status = (folder / "data.mdb").stat()
+        _opened[os.getpid(), status.st_dev, status.st_ino] = opened
+        return opened
+
+
+class LmdbReader:
+    """Members of one generation, and the store's overlay, each read in one transaction."""
+
+    def __init__(self, folder: Path, store: LmdbStore) -> None:
+        self._folder = folder
+        self._store = store
+        self._members: _Environment | None = None
+        self._transaction: lmdb.Transaction | None = None
+
+    async def read(self, member_id: str) -> Kept:
+        key = member_key(member_id)
+        try:
+            # The overlay first: what is trimmed from it lies in a generation that readers have had time to open.
+            pushed, forgotten_at = self._store.overlay_of(key)
+            value = cast("bytes | None", self._reading().get(key))
+        except (lmdb.Error, OSError, ValueError) as error:
+            raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
+        return Kept(value, pushed, forgotten_at)
+
+    def values(self) -> Iterator[bytes]:
+        try:
+            members = self._opened()
+            with members.lmdb.begin() as reading, reading.cursor() as cursor:
+                yield from cursor.iternext(keys=False, values=True)
+        except (lmdb.Error, OSError) as error:
+            raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
+
+    def close(self) -> None:
+        if self._transaction is not None:
+            self._transaction.abort()
+        self._transaction = None
+        self._members = None
+
+    def _opened(self) -> _Environment:
+        if self._members is None:
+            self._members = _environment(self._folder, readonly=True, lock=False)
+        return self._members
+
+    def _reading(self) -> lmdb.Transaction:
+        """The one transaction in which an environment that never changes is read."""
+        if self._transaction is None:
+            self._transaction = self._opened().lmdb.begin(buffers=False)
+        return self._transaction
+
+
+class LmdbStore(JournalBacked):
+    """The store in a folder of this machine: `generations/`, CURRENT and `overlay/`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder
+        self._overlay: _Environment | None = None
+
+    @property
+    def name(self) -> str:
+        return f"lmdb://{self._path}"
+
+    @property
+    def generations(self) -> Path:
+        return self._path / "generations"
+
+    @property
+    def indexes(self) -> Path:
+        return self._path / "indexes"
+
+    def current_id(self) -> str:
+        return read_current(self.generations, self.name)
+
+    def folder(self, generation_id: str) -> Path:
+        return self.generations / generation_id
+
+    def reader(self, generation_id: str) -> LmdbReader:
+        return LmdbReader(self.folder(generation_id) / "members", self)
+
+    def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
+        folder = staging / "members"
+        folder.mkdir()
+        written = 0
+        environment = lmdb.open(str(folder), map_size=ROOM_BYTES, sync=False, metasync=False)
+        try:
+            with environment.begin(write=True) as writing:
+                for member_id, events in members:
+                    writing.put(member_key(member_id), pack_events(events))
+                    written += 1
+            environment.sync(True)
+            (folder / "compact").mkdir()
+            environment.copy(str(folder / "compact"), compact=True)
+        finally:
+            environment.close()
+        (folder / "compact" / "data.mdb").replace(folder / "data.mdb")
+        shutil.rmtree(folder / "compact")
+        (folder / "lock.mdb").unlink(missing_ok=True)
+        return written
+
+    def holds_members(self, generation_id: str) -> bool:
+        return (self.folder(generation_id) / "members" / "data.mdb").is_file()
+
+    def drop(self, generation_id: str) -> None:
+        pass  # members go with the generation's folder
+
+    def overlay_of(self, key: bytes) -> tuple[Pushed, int]:
+        """What was pushed of the member with `key`, and up to which position they were forgotten."""
+        environment = self._overlay_environment()
+        if environment is None:
+            return np.zeros(0, dtype=PUSHED), 0
+        with environment.lmdb.begin() as reading:
+            return _parted(reading.get(key))
+
+    def overlay_through(self) -> int:
+        environment = self._overlay_environment()
+        if environment is None:
+            return 0
+        with environment.lmdb.begin() as reading:
+            return int.from_bytes(reading.get(THROUGH, b""), "little")
+
+    def lay_over(self, entries: Sequence[Entry], through: int) -> None:
+        environment = self._made_overlay()
+        with environment.lmdb.begin(write=True) as writing:
+            for entry in entries:
+                key = member_key(entry.member_id)
+                writing.put(key, _joined(*with_entry(*_parted(writing.get(key)), entry)))
+            if through > int.from_bytes(writing.get(THROUGH, b""), "little"):
+                writing.put(THROUGH, through.to_bytes(8, "little"))
+
+    def trim(self, through: int) -> int:
+        environment = self._overlay_environment()
+        if environment is None:
+            return 0
+        trimmed = 0
+        with environment.lmdb.begin(write=True) as writing:
+            with writing.cursor() as cursor:
+                everyone = [(key, value) for key, value in cursor if key != THROUGH]
+            for key, value in everyone:
+                pushed, forgotten_at = _parted(value)
+                left, at = without_trimmed(pushed, forgotten_at, through)
+                trimmed += len(pushed) - len(left) + (forgotten_at != at)
+                if not len(left) and not at:
+                    writing.delete(key)
+                elif len(left) < len(pushed) or at != forgotten_at:
+                    writing.put(key, _joined(left, at))
+        return trimmed
+
+    def answers(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._overlay = None
+
+    async def aclose(self) -> None:
+        self.close()
+
+    def _overlay_environment(self) -> _Environment | None:
+        """The overlay; None while nothing was ever pushed."""
+        if self._overlay is None and (self._path / "overlay" / "data.mdb").is_file():
+            return self._made_overlay()
+        return self._overlay
+
+    def _made_overlay(self) -> _Environment:
+        """The overlay, made where there is none."""
+        if self._overlay is None:
+            folder = self._path / "overlay"
+            folder.mkdir(parents=True, exist_ok=True)
+            self._overlay = _environment(folder, map_size=OVERLAY_ROOM_BYTES, max_readers=READERS)
+            self._overlay.lmdb.reader_check()  # places of readers that were killed
+        return self._overlay
+
+
+def _joined(pushed: Pushed, forgotten_at: int) -> bytes:
+    return forgotten_at.to_bytes(8, "little") + pushed.tobytes()
+
+
+def _parted(value: bytes | None) -> tuple[Pushed, int]:
+    if value is None:
+        return np.zeros(0, dtype=PUSHED), 0
+    return np.frombuffer(value, dtype=PUSHED, offset=8), int.from_bytes(value[:8], "little")

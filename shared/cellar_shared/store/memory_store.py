@@ -1,0 +1,115 @@
+"""A store in memory: for tests and for what fits; generations' arrays lie in a folder like everybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cellar_shared.features.histories import Events
+from cellar_shared.store.door import JournalBacked
+from cellar_shared.store.generation_folders import read_current
+from cellar_shared.store.overlay import PUSHED, Entry, Kept, Pushed
+from cellar_shared.store.packing import pack_events
+from cellar_shared.store.port import StoreUnavailable, member_key
+
+
+class MemoryReader:
+    """Members of one generation in a dictionary."""
+
+    def __init__(self, store: MemoryStore, generation_id: str) -> None:
+        self._store = store
+        self._generation = generation_id
+
+    async def read(self, member_id: str) -> Kept:
+        key = member_key(member_id)
+        pushed, forgotten_at = self._store.overlay.get(key, (np.zeros(0, PUSHED), 0))
+        return Kept(self._members().get(key), pushed, forgotten_at)
+
+    def values(self) -> Iterator[bytes]:
+        yield from self._members().values()
+
+    def close(self) -> None:
+        pass
+
+    def _members(self) -> dict[bytes, bytes]:
+        try:
+            return self._store.members[self._generation]
+        except KeyError:
+            raise StoreUnavailable(f"{self._store.name} does not hold the members of generation {self._generation}") from None
+
+
+class MemoryStore(JournalBacked):
+    """Members in dictionaries, gone with the process; `folder` is where generations' arrays lie."""
+
+    name = "memory://"
+
+    def __init__(self, folder: Path) -> None:
+        self.generations = folder / "generations"
+        self.indexes = folder / "indexes"
+        self.members: dict[str, dict[bytes, bytes]] = {}
+        self.overlay: dict[bytes, tuple[Pushed, int]] = {}
+        self._through = 0
+
+    def current_id(self) -> str:
+        return read_current(self.generations, self.name)
+
+    def folder(self, generation_id: str) -> Path:
+        return self.generations / generation_id
+
+    def reader(self, generation_id: str) -> MemoryReader:
+        return MemoryReader(self, generation_id)
+
+    def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
+        self.members[generation_id] = {member_key(member_id): pack_events(events) for member_id, events in members}
+        return len(self.members[generation_id])
+
+    def holds_members(self, generation_id: str) -> bool:
+        return generation_id in self.members
+
+    def drop(self, generation_id: str) -> None:
+        self.members.pop(generation_id, None)
+
+    def overlay_through(self) -> int:
+        return self._through
+
+    def lay_over(self, entries: Sequence[Entry], through: int) -> None:
+        for entry in entries:
+            key = member_key(entry.member_id)
+            self.overlay[key] = with_entry(*self.overlay.get(key, (np.zeros(0, PUSHED), 0)), entry)
+        self._through = max(self._through, through)
+
+    def trim(self, through: int) -> int:
+        trimmed = 0
+        for key, (pushed, forgotten_at) in list(self.overlay.items()):
+            left, at = without_trimmed(pushed, forgotten_at, through)
+            trimmed += len(pushed) - len(left) + (forgotten_at != at)
+            self.overlay[key] = (left, at)
+            if not len(left) and not at:
+                del self.overlay[key]
+        return trimmed
+
+    def answers(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+def with_entry(pushed: Pushed, forgotten_at: int, entry: Entry) -> tuple[Pushed, int]:
+    """A member's overlay with one more entry, which counts once however often it is added."""
+    if entry.pushed is None:
+        forgotten_at = max(forgotten_at, entry.position)
+        return pushed[pushed["position"] > forgotten_at], forgotten_at
+    if entry.position <= forgotten_at or (pushed["event"] == entry.pushed["event"]).any():
+        return pushed, forgotten_at
+    return np.concatenate([pushed, entry.pushed]), forgotten_at
+
+
+def without_trimmed(pushed: Pushed, forgotten_at: int, through: int) -> tuple[Pushed, int]:
+    """A member's overlay without what lies at positions up to `through`."""
+    return pushed[pushed["position"] > through], forgotten_at if forgotten_at > through else 0

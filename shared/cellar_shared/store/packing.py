@@ -1,0 +1,195 @@
+"""How a member's ratings and lists are kept: a few bytes a row, read back exactly; every store keeps the same bytes.
+
+Memory is what a store of millions of members costs. So each value says which widths its own columns need: the moments'
+coarsest unit, the rows', vintages' and strengths' ranges. All columns of a row then share one word of at most 64 bits, cut
+to whole bytes. What does not fit (a strength between the steps, a range too wide) is kept as plain EVENT rows.
+"""
+
+from __future__ import annotations
+
+import binascii
+import struct
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
+from cellar_shared.features.histories import EVENT, Events
+
+PACKING: Final = 1  # part of what a generation was written with
+
+# Units a member's moments may all be whole numbers of, coarsest first; a date counts from its day's last microsecond.
+_UNITS: Final = (MICROSECONDS_PER_DAY, 60_000_000, 1_000_000, 1_000, 1)
+# Steps of strength: half stars, a fifth of five points, and what is left when ratings have one decimal.
+_STEPS: Final = (0.5, 0.2, 0.1, 0.02)
+_PLAIN: Final = 0xFF
+
+_HEAD: Final = struct.Struct("<HBBHH")  # checksum, unit or _PLAIN, step and flags, dated rows, undated rows
+_RANGES: Final = struct.Struct("<q4Bhb")  # first moment in units; bits of moment, row, vintage, strength; least vintage and strength
+_LIKED_FOLLOWS: Final = 0x80
+_AT_DAYS_END: Final = 0x40
+
+_LIST_HEAD: Final = struct.Struct("<HBHff")  # checksum, bits of a row, items, lowest and highest score
+_SCORE_BITS: Final = 7
+
+UInt64s = npt.NDArray[np.uint64]
+
+
+class Garbled(ValueError):
+    """Bytes that are no packed value: damaged, or somebody else's."""
+
+
+def pack_events(events: Events) -> bytes:
+    """The bytes of one member's `events` (EVENT, oldest first, undated last); `unpack_events` gives exactly them back."""
+    packed = _packed(events)
+    if packed is None:
+        packed = _HEAD.pack(0, _PLAIN, 0, 0, 0)[2:] + events.tobytes()
+    return _summed(packed)
+
+
+def unpack_events(value: bytes) -> Events:
+    """The EVENT rows that were packed; Garbled when `value` is not whole."""
+    body = _checked(value)
+    if len(value) < _HEAD.size:
+        raise Garbled(f"{len(value)} bytes are too few for a member")
+    _, unit, flags, dated, undated = _HEAD.unpack_from(value)
+    if unit == _PLAIN:
+        rows = body[_HEAD.size - 2 :]
+        if len(rows) % EVENT.itemsize:
+            raise Garbled(f"{len(rows)} bytes are no whole number of ratings")
+        return np.frombuffer(rows, dtype=EVENT)
+    try:
+        first, *bits, least_vintage, least_strength = _RANGES.unpack_from(value, _HEAD.size)
+        words = _read_words(value, _HEAD.size + _RANGES.size, dated + undated, sum(bits) + (not flags & _LIKED_FOLLOWS))
+    except (struct.error, ValueError) as error:
+        raise Garbled(f"a member's value of {len(value)} bytes is not whole ({error})") from error
+    columns = _split(words, bits)
+    events = np.empty(dated + undated, dtype=EVENT)
+    shift = 1 if flags & _AT_DAYS_END else 0
+    events["moment"] = (columns[0] + first) * _UNITS[unit] - shift
+    events["moment"][dated:] = NEVER
+    events["row"] = columns[1] - 1
+    events["vintage"] = columns[2] + least_vintage
+    events["strength"] = (columns[3] + least_strength) * _STEPS[flags & 0x0F]
+    events["liked"] = events["strength"] >= 0 if flags & _LIKED_FOLLOWS else words >> np.uint64(sum(bits))
+    return events
+
+
+def _packed(events: Events) -> bytes | None:
+    """The compact form without its checksum; None where the rows do not fit it."""
+    dated = int(np.searchsorted(events["moment"], NEVER))
+    undated = len(events) - dated
+    step = _step_of(events["strength"])
+    if step is None or max(dated, undated) > 0xFFFF:
+        return None
+    unit, is_at_days_end, moments = _in_units(events["moment"][:dated])
+    first = int(moments.min(initial=0)) if not dated else int(moments.min())
+    strengths = np.rint(events["strength"].astype(np.float64) / _STEPS[step]).astype(np.int64)
+    vintages = events["vintage"].astype(np.int64)
+    least_strength = int(strengths.min(initial=127))
+    least_vintage = int(vintages.min(initial=32767))
+    if least_strength < -128:
+        return None
+    columns = [
+        np.concatenate([moments - first, np.zeros(undated, dtype=np.int64)]),
+        events["row"].astype(np.int64) + 1,
+        vintages - least_vintage,
+        strengths - least_strength,
+    ]
+    follows = bool((events["liked"] == (events["strength"] >= 0)).all())
+    bits = [int(column.max(initial=0)).bit_length() for column in columns]
+    if int(columns[1].min(initial=0)) < 0 or sum(bits) + (not follows) > 64:
+        return None
+    words = np.zeros(len(events), dtype=np.uint64)
+    place = 0
+    for column, width in zip(columns, bits, strict=True):
+        words |= column.astype(np.uint64) << np.uint64(place)
+        place += width
+    if not follows:
+        if (events["liked"] > 1).any():
+            return None
+        words |= events["liked"].astype(np.uint64) << np.uint64(place)
+        place += 1
+    flags = step | (_LIKED_FOLLOWS if follows else 0) | (_AT_DAYS_END if is_at_days_end else 0)
+    head = _HEAD.pack(0, unit, flags, dated, undated)[2:]
+    return head + _RANGES.pack(first, *bits, least_vintage, least_strength) + _write_words(words, place)
+
+
+def _step_of(strengths: npt.NDArray[np.float32]) -> int | None:
+    """The coarsest step that gives every strength back to the bit; None without one."""
+    if not np.isfinite(strengths).all():
+        return None
+    for place, step in enumerate(_STEPS):
+        steps = np.rint(strengths.astype(np.float64) / step).astype(np.int64)
+        if np.array_equal((steps * step).astype(np.float32).view(np.uint32), strengths.view(np.uint32)):
+            return place
+    return None
+
+
+def _in_units(moments: npt.NDArray[np.int64]) -> tuple[int, bool, npt.NDArray[np.int64]]:
+    """The moments as whole numbers of the coarsest unit that all of them are; whether each was one microsecond before it."""
+    for place, unit in enumerate(_UNITS):
+        if not (moments % unit).any():
+            return place, False, moments // unit
+        if place == 0 and not ((moments + 1) % unit).any():
+            return place, True, (moments + 1) // unit
+    raise AssertionError("every moment is a whole number of microseconds")
+
+
+def pack_list(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> bytes:
+    """The bytes of one precomputed list: catalogue `rows` (items,) best first, and `scores` (items,) to 1/127 of their range."""
+    bits = int(rows.max(initial=0)).bit_length()
+    lowest, highest = float(scores.min(initial=0)), float(scores.max(initial=0))
+    span = highest - lowest or 1.0
+    steps = np.rint((scores - lowest) / span * ((1 << _SCORE_BITS) - 1)).astype(np.uint64)
+    words = rows.astype(np.uint64) | steps << np.uint64(bits)
+    head = _LIST_HEAD.pack(0, bits, len(rows), lowest, highest)[2:]
+    return _summed(head + _write_words(words, bits + _SCORE_BITS))
+
+
+def unpack_list(value: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Rows and scores of a packed list; Garbled when `value` is not whole."""
+    _checked(value)
+    try:
+        _, bits, items, lowest, highest = _LIST_HEAD.unpack_from(value)
+        words = _read_words(value, _LIST_HEAD.size, items, bits + _SCORE_BITS)
+    except (struct.error, ValueError) as error:
+        raise Garbled(f"a list's value of {len(value)} bytes is not whole ({error})") from error
+    rows, steps = _split(words, [bits, _SCORE_BITS])
+    scores = lowest + steps / ((1 << _SCORE_BITS) - 1) * (highest - lowest)
+    return rows, scores.astype(np.float32)
+
+
+def _write_words(words: UInt64s, bits: int) -> bytes:
+    width = (bits + 7) // 8
+    return words.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
+
+
+def _read_words(value: bytes, start: int, rows: int, bits: int) -> UInt64s:
+    width = (bits + 7) // 8
+    if len(value) - start != rows * width or bits > 64:
+        raise Garbled(f"{len(value) - start} bytes, expected {rows} rows of {width}")
+    whole = np.zeros((rows, 8), dtype=np.uint8)
+    whole[:, :width] = np.frombuffer(value, np.uint8, rows * width, start).reshape(rows, width)
+    return whole.view("<u8").ravel()
+
+
+def _split(words: UInt64s, bits: list[int]) -> list[npt.NDArray[np.int64]]:
+    columns, place = [], 0
+    for width in bits:
+        columns.append(((words >> np.uint64(place)) & np.uint64((1 << width) - 1)).astype(np.int64))
+        place += width
+    return columns
+
+
+def _summed(body: bytes) -> bytes:
+    """`body` behind its checksum (CRC-16/XMODEM): a store may hold anything, and a wrong history must not look right."""
+    return binascii.crc_hqx(body, PACKING).to_bytes(2, "little") + body
+
+
+def _checked(value: bytes) -> bytes:
+    body = value[2:]
+    if len(value) < 3 or binascii.crc_hqx(body, PACKING) != int.from_bytes(value[:2], "little"):
+        raise Garbled(f"the checksum of {len(value)} bytes is wrong")
+    return body

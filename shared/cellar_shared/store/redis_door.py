@@ -1,0 +1,162 @@
+"""Takes events in where many machines share a Redis: one script per call makes them count, a stream brings them to the data.
+
+The script knows an event again by its id, gives it its position, lays it over and appends it to the stream, all or nothing;
+then Redis is asked to have it on disk before anybody is told so. Next to the data, a consumer group drains the stream into
+the journal (`Drain`) and acknowledges what is durable there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import redis
+
+from cellar_shared.errors import BadInput, CellarError
+from cellar_shared.events.journal import Accepted, Journal, Receipt, Status
+from cellar_shared.events.pushed import Event, content_digest, decode_event, encode_event
+from cellar_shared.store.door import entry_of
+from cellar_shared.store.port import Settled, StoreUnavailable, member_key
+from cellar_shared.store.redis_scripts import ACCEPT, REACHED, RedisAddress, field_of
+
+logger = logging.getLogger("cellar.store")
+
+GROUP: Final = b"journal"
+ID_KEPT_S: Final = 14 * 86_400  # a sender that tries again does so within days; the journal knows ids for good
+ENTRIES_A_READ: Final = 500
+WAIT_MS: Final = 5_000
+COMMAND_TIMEOUT_S: Final = 20.0
+
+_STATUS: Final[dict[int, Status]] = {1: "accepted", 2: "duplicate", 3: "conflict"}
+
+
+class RedisDoor:
+    """Takes events in at a Redis; safe to share between threads.
+
+    `durability` is what makes an event durable before it is acknowledged: "aof" waits until Redis has it in its
+    append-only file on disk, "replica" until a replica has it.
+    """
+
+    def __init__(self, address: RedisAddress, durability: str = "aof") -> None:
+        if durability not in ("aof", "replica"):
+            raise BadInput(f"durability {durability!r} is not known; use aof or replica")
+        self._address = address
+        self._durability = durability
+        self._client = redis.Redis.from_url(address.url, socket_timeout=COMMAND_TIMEOUT_S, socket_connect_timeout=COMMAND_TIMEOUT_S)
+        self._accepting = self._client.register_script(ACCEPT)
+
+    def accept(self, events: Sequence[Event], *, now_s: float) -> list[Receipt]:
+        """As every door's; StoreUnavailable when Redis cannot promise it: what was sent may or may not have been taken in,
+        and may be sent again."""
+        address = self._address
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            for event in events:
+                member, field, row, overlay = b"", b"", b"", b""
+                if (entry := entry_of(Accepted(0, event.member_id, event, now_s))) is not None:
+                    member = overlay = member_key(event.member_id)
+                    field, row = field_of(entry)
+                keys = [
+                    address.event_key(event.event_id),
+                    address.key("position"),
+                    address.key("stream"),
+                    address.key("o", overlay),
+                    address.key("touched"),
+                ]
+                self._accepting(
+                    keys=keys, args=[content_digest(event), encode_event(event), ID_KEPT_S, member, field, row[8:]], client=pipeline
+                )
+            answers = cast(list[tuple[int, int]], pipeline.execute())
+            self._make_durable()
+        except redis.RedisError as error:
+            raise StoreUnavailable(f"{self._address.name} does not take events in now ({type(error).__name__}: {error})") from error
+        return [Receipt(event.event_id, _STATUS[status], position) for event, (status, position) in zip(events, answers, strict=True)]
+
+    def require_durability(self) -> None:
+        """CellarError unless this Redis can promise durability; StoreUnavailable when it cannot be asked."""
+        try:
+            self._make_durable()
+        except redis.ResponseError as error:
+            raise CellarError(
+                f"{self._address.name} cannot make events durable ({error}); set appendonly yes, "
+                "or say --durability replica where it has one"
+            ) from error
+        except redis.RedisError as error:
+            raise StoreUnavailable(f"{self._address.name} cannot be asked ({error})") from error
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _make_durable(self) -> None:
+        if self._durability == "aof":
+            reached, _ = self._client.waitaof(1, 0, WAIT_MS)
+        else:
+            reached = self._client.wait(1, WAIT_MS)
+        if not reached:
+            raise redis.TimeoutError(f"not durable ({self._durability}) within {WAIT_MS} ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Brings what doors accepted from the stream into the data's journal; one of a consumer group."""
+
+    address: RedisAddress
+    journal: Journal
+
+    def once(self, client: redis.Redis, *, now_s: float, wait_ms: int = 0) -> tuple[int, Settled]:
+        """Take over what lies in the stream, first what was left unacknowledged; how many events, and up to where all is settled.
+
+        Waits at most `wait_ms` for the first. An event is acknowledged, and deleted from the stream, once the journal has it
+        on disk. One drain at a time works on a journal: so it holds exactly the beginning of what was accepted.
+        """
+        stream = self.address.key("stream")
+        _have_group(client, stream)
+        taken = 0
+        with self.journal.draining():
+            for entries in self._entries(client, stream, wait_ms):
+                # An entry that was deleted while it was pending has no fields.
+                events = [decode_event(fields[b"content"]) for _, fields in entries if fields]
+                self._take_back(client, events, self.journal.append(events, now_s=now_s))
+                ids = [entry_id for entry_id, _ in entries]
+                client.xack(stream, GROUP, *ids)
+                client.xdel(stream, *ids)
+                taken += len(ids)
+            reached = client.register_script(REACHED)(keys=[stream, self.address.key("position")])
+            return taken, Settled(int(reached), self.journal.last())
+
+    def _take_back(self, client: redis.Redis, events: Sequence[Event], receipts: Sequence[Receipt]) -> None:
+        """Out of the overlay again with what the data knows by import, which no door can know."""
+        for event, receipt in zip(events, receipts, strict=True):
+            if receipt.status == "conflict":
+                logger.warning("event %s is known with other content; the first one stays", receipt.event_id)
+            if receipt.position == 0 and (entry := entry_of(Accepted(0, event.member_id, event, 0))) is not None:
+                client.hdel(cast(Any, self.address.key("o", member_key(event.member_id))), cast(Any, field_of(entry)[0]))
+
+    @staticmethod
+    def _entries(client: redis.Redis, stream: bytes, wait_ms: int) -> Iterator[list[tuple[bytes, dict[bytes, bytes]]]]:
+        consumer = f"{socket.gethostname()}-{os.getpid()}"
+        cursor: Any = b"0-0"
+        while True:  # left by a consumer that is gone, or by one that was killed before it acknowledged
+            cursor, claimed, *_ = cast(Any, client.xautoclaim(stream, GROUP, consumer, 0, cursor, count=ENTRIES_A_READ))
+            if claimed:
+                yield claimed
+            if cursor == b"0-0":
+                break
+        while answer := cast(
+            Any, client.xreadgroup(cast(Any, GROUP), consumer, cast(Any, {stream: ">"}), count=ENTRIES_A_READ, block=wait_ms or None)
+        ):
+            ((_, entries),) = answer
+            yield entries
+            wait_ms = 0
+
+
+def _have_group(client: redis.Redis, stream: bytes) -> None:
+    try:
+        client.xgroup_create(stream, GROUP, id="0", mkstream=True)
+    except redis.ResponseError as error:
+        if not str(error).startswith("BUSYGROUP"):
+            raise

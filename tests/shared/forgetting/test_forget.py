@@ -1,0 +1,193 @@
+"""Forgetting a member: unknown at once, gone from everything that is kept, and a receipt that says what remains where."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cellar_shared.bundle.learnt import ROWS_FILE
+from cellar_shared.bundle.manifest import BundleManifest, write_bundle
+from cellar_shared.errors import BadInput
+from cellar_shared.events.simulate.settings import WorldSettings
+from cellar_shared.events.simulate.world import simulate_world
+from cellar_shared.events.tables import DataFolder
+from cellar_shared.features.fingerprint import feature_fingerprint
+from cellar_shared.forgetting.forget import Receipt, forget
+from cellar_shared.store.generation import Generation
+from cellar_shared.store.materialize import materialize
+from cellar_shared.store.opening import open_store
+from cellar_shared.store.pushing import push
+from cellar_shared.store.rating_log import event_hashes
+
+prefixes = itertools.count()
+PUSHED = {"kind": "rating", "occurred_at": "2022-06-01T12:00:00Z", "wine_id": "w0001", "rating": 5}
+
+
+def silent(*_: object) -> None:
+    pass
+
+
+@pytest.fixture(params=["lmdb", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "lmdb":
+        return f"lmdb://{tmp_path / 'store'}"
+    return request.getfixturevalue("redis_server").url(tmp_path / "store", prefix=f"o{next(prefixes)}", timeout_ms=5000)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    simulate_world(WorldSettings(members=60, wines=40, seed=3), tmp_path / "data", progress=silent)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def member(data: Path) -> str:
+    """Whoever has notes and most ratings."""
+    rated = DataFolder.open(data).scan("ratings").collect()["member_id"].value_counts(sort=True)
+    return str(rated["member_id"][0])
+
+
+def read(url: str, member_id: str) -> Any:
+    async def ask() -> Any:
+        store = open_store(url)
+        generation = Generation.open(store, feature_fingerprint())
+        try:
+            return await generation.members.events_of(member_id)
+        finally:
+            generation.close()
+            await store.aclose()
+
+    return asyncio.run(ask())
+
+
+def push_one(member_id: str, event_id: str, data: Path, url: str) -> None:
+    line = json.dumps(PUSHED | {"event_id": event_id, "member_id": member_id}).encode()
+    assert push(io.BytesIO(line), data, open_store(url), tell=silent).counts["accepted"] == 1
+
+
+def bytes_below(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+def test_a_forgotten_member_is_unknown_at_once_and_gone_from_what_is_kept(data, url, member):
+    first = materialize(data, open_store(url), say=silent)
+    push_one(member, "p1", data, url)
+    tables = {table: DataFolder.open(data).scan(table).collect() for table in DataFolder.open(data).manifest.tables}
+    own = {name: rows.filter(pl.col("member_id") == member).height for name, rows in tables.items() if "member_id" in rows.columns}
+
+    receipt = forget(member, data, open_store(url), say=silent)
+
+    assert read(url, member) is None
+    assert receipt == Receipt(member, 1, {name: rows for name, rows in own.items() if rows}, 0, [first.id], [])
+    for name, rows in tables.items():
+        expected = rows.filter(pl.col("member_id") != member) if "member_id" in rows.columns else rows
+        assert DataFolder.open(data).scan(name).collect().equals(expected)
+    assert member.encode() not in bytes_below(data).replace(b'"member_id"', b"") or _only_in_note(data, member)
+
+    second = materialize(data, open_store(url), say=silent)
+    assert read(url, member) is None
+    assert second.members == first.members - 1
+    again = forget(member, data, open_store(url), say=silent)
+    assert again == Receipt(member, 0, {}, 0, [], [])
+
+
+def _only_in_note(data: Path, member: str) -> bool:
+    """The journal notes whom it forgot, so that every store of the data comes to know it; nowhere else is the id left."""
+    (data / "journal.sqlite-wal").unlink(missing_ok=True)
+    parts = [file.read_bytes() for file in data.rglob("*.parquet")]
+    return not any(member.encode() in part for part in parts)
+
+
+def test_a_forgotten_member_may_come_back(data, url, member):
+    materialize(data, open_store(url), say=silent)
+    forget(member, data, open_store(url), say=silent)
+    push_one(member, "p1", data, url)
+    assert len(read(url, member)) == 1
+    materialize(data, open_store(url), say=silent)
+    assert len(read(url, member)) == 1
+
+
+def test_forgetting_somebody_whom_nobody_knows_is_no_error(data, url):
+    materialize(data, open_store(url), say=silent)
+    before = DataFolder.open(data).digest()
+    assert forget("nobody", data, open_store(url), say=silent) == Receipt("nobody", 0, {}, 0, [], [])
+    assert DataFolder.open(data).digest() == before
+
+
+def bundle_of(path: Path, event_ids: list[str]) -> Path:
+    stream = io.BytesIO()
+    np.save(stream, np.sort(event_hashes(event_ids)), allow_pickle=False)
+    manifest = BundleManifest(1, "preference", "", "", "", "", "made", "1-5", {}, {}, {}, {})
+    write_bundle(path, manifest, {ROWS_FILE: stream.getvalue()})
+    return path
+
+
+def test_bundles_that_learnt_from_them_are_named(data, url, member, tmp_path):
+    materialize(data, open_store(url), say=silent)
+    ratings = DataFolder.open(data).scan("ratings").collect()
+    own = ratings.filter(pl.col("member_id") == member)["event_id"].to_list()
+    others = ratings.filter(pl.col("member_id") != member)["event_id"].to_list()
+    with_them, without = bundle_of(tmp_path / "b1", [*others, own[0]]), bundle_of(tmp_path / "b2", others)
+    receipt = forget(member, data, open_store(url), bundles=[with_them, without], say=silent)
+    assert receipt.in_bundles == [str(with_them)]
+    assert "train again" in receipt.text()
+    assert str(without) not in receipt.text()
+
+
+def test_a_crash_in_the_middle_is_mended_by_forgetting_again(data, url, member, monkeypatch):
+    materialize(data, open_store(url), say=silent)
+    push_one(member, "p1", data, url)
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr("cellar_shared.events.appending.write_durably", fail)
+        forget(member, data, open_store(url), say=silent)
+    assert read(url, member) is None
+    assert DataFolder.open(data).scan("ratings").filter(pl.col("member_id") == member).collect().height
+    receipt = forget(member, data, open_store(url), say=silent)
+    assert receipt.table_rows["ratings"] > 0
+    assert not DataFolder.open(data).scan("ratings").filter(pl.col("member_id") == member).collect().height
+
+
+def test_a_generation_begun_while_a_member_is_forgotten_does_not_bring_them_back(data, url, member):
+    """Materialize settles after the member was hidden, and reads the tables before they are deleted there."""
+    materialize(data, open_store(url), say=silent)
+    made = []
+
+    def materialize_when_hidden(said: str) -> None:
+        if said == "hidden from every reader":
+            made.append(materialize(data, open_store(url), say=silent))
+
+    forget(member, data, open_store(url), say=materialize_when_hidden)
+    assert made
+    assert read(url, member) is None
+    materialize(data, open_store(url), say=silent)
+    assert read(url, member) is None
+
+
+def test_predictions_are_forgotten_by_whoever_keeps_them(data, url, member):
+    materialize(data, open_store(url), say=silent)
+    asked = []
+
+    def forget_predictions(member_id: str) -> int:
+        asked.append(member_id)
+        return 7
+
+    receipt = forget(member, data, open_store(url), forget_predictions=forget_predictions, say=silent)
+    assert (receipt.prediction_log_rows, asked) == (7, [member])
+    assert "7 rows of prediction logs" in receipt.text()
+
+
+def test_a_folder_that_is_no_data_folder_is_refused(tmp_path, url):
+    with pytest.raises(BadInput, match="is not a data folder"):
+        forget("m1", tmp_path, open_store(url), say=silent)
