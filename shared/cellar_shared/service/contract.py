@@ -28,7 +28,7 @@ class ScoringService(Protocol):
     """One model behind `POST /score`.
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
-    document show.
+    document show, and `request_rules`, what the schema of its request says beyond the types (as JSON Schema).
     """
 
     @property

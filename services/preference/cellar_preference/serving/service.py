@@ -12,6 +12,7 @@ import lmdb
 
 from cellar_preference.serving.contract import (
     EXAMPLE,
+    REQUEST_RULES,
     Degradation,
     Evidence,
     ModelNamed,
@@ -54,6 +55,7 @@ class PreferenceService:
     request_type = PreferenceRequest
     answer_type = PreferenceAnswer
     example = EXAMPLE
+    request_rules = REQUEST_RULES
 
     def __init__(self, bundle: Path, store: Path, deployment: str | None = None) -> None:
         self._bundle = bundle
@@ -151,7 +153,7 @@ def _results(request: PreferenceRequest, asked: Asked, prediction: Prediction) -
         WineAnswer(
             index=index,
             wine_id=wine.wine_id,
-            vintage=wine.vintage,
+            vintage=int(wine.vintage) if isinstance(wine.vintage, float) else wine.vintage,
             basis=basis,
             probability=probability,
             interval=None,
