@@ -83,6 +83,8 @@ class Types:
                 return f"dict[str, {self.annotation(node.get('additionalProperties', True))}]"
             case "string":
                 return FORMATS.get(node.get("format", ""), "str")
+            case "number" if node.get("multipleOf") == 1:
+                return "int"
             case _:
                 return SCALARS.get(kind, "Any")
 

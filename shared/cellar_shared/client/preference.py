@@ -16,7 +16,7 @@ class PreferenceRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     wines: list[WineAsked]  # 1 to 500 items
     member_id: str | None = None  # 1 to 512 characters
     history: list[HistoryRow] | None = None  # at most 1000 items
-    scale: str | None = None
+    scale: Literal["0-100", "1-5"] | None = None
     as_of: datetime | None = None
     explain: bool = False
 
@@ -45,7 +45,7 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One wine that the member rated; `rating` is on the request's scale."""
 
     wine_id: str  # 1 to 512 characters
-    rating: float
+    rating: float  # 0.0 to 100.0
     vintage: int | Literal["NV"] | None = None  # 1500 to 2200
     rated_at: datetime | None = None
     about: About | None = None

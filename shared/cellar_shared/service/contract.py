@@ -32,9 +32,9 @@ class ScoringService(Protocol):
     """One model behind `POST /score`.
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
-    document show, `route`, the path it answers instead of /score (`route_of`), `documented_request_type` where it decodes
-    parts of a request itself, and a coroutine function `close` that lets go of what `load` opened, called once the server
-    has answered its last request.
+    document show, `request_rules`, what the schema of its request says beyond the types (as JSON Schema), `route`, the path
+    it answers instead of /score (`route_of`), `documented_request_type` where it decodes parts of a request itself, and a
+    coroutine function `close` that lets go of what `load` opened, called once the server has answered its last request.
     """
 
     @property

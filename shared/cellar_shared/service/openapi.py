@@ -38,8 +38,8 @@ _REQUEST_ID = {
     "name": "x-ms-client-request-id",
     "in": "header",
     "required": False,
-    "description": "Echoed and logged: 1 to 100 visible ASCII characters",
-    "schema": {"type": "string", "maxLength": 100},
+    "description": "Echoed and logged where it is 1 to 100 visible ASCII characters, else replaced by one of ours",
+    "schema": {"type": "string"},
 }
 _DEADLINE = {
     "name": "x-deadline-ms",
@@ -67,6 +67,7 @@ def openapi_document(service: ScoringService) -> dict[str, Any]:
     (request, problem, *schemas_of_answers), schemas = msgspec.json.schema_components(
         [documented_request_type(service), ProblemDocument, *answers], ref_template="#/components/schemas/{name}"
     )
+    schemas[service.request_type.__name__] |= getattr(service, "request_rules", {})
     answer, live, ready, server, model, model_ready = schemas_of_answers
 
     def operation(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -20,26 +15,9 @@ from cellar_preference.serving import contract
 from cellar_shared.client import preference as wire
 from cellar_shared.client.errors import ProblemError
 
-PROGRAM = "from cellar_shared.command import main; main()"
-
-
-@contextmanager
-def serving(line: Any, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`cellar serve preference` as a process that listens, and its port."""
-    words = ["serve", "preference", "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port)]
-    environment = os.environ | {"COLUMNS": "200"}
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, *words], stderr=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stderr
-            said = process.stderr.readline()
-            assert said.startswith("preference listens on http://127.0.0.1:"), said + process.stderr.read()
-            yield process, int(said.removeprefix("preference listens on http://127.0.0.1:").split()[0])
-        finally:
-            process.kill()
-
 
 @pytest.fixture(scope="module")
-def port(line: Any) -> Iterator[int]:
+def port(line: Any, serving: Callable[..., Any]) -> Iterator[int]:
     with serving(line) as (_, port):
         yield port
 
@@ -63,9 +41,7 @@ REQUEST = wire.PreferenceRequest(
 def test_a_typed_answer_holds_what_the_service_says(shop, port):
     answer = shop.score(REQUEST)
     body = msgspec.json.encode(REQUEST)
-    asked = urllib.request.Request(f"http://127.0.0.1:{port}/score", body, {"content-type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=60) as response:  # noqa: S310
-        said = json.loads(response.read())
+    said = httpx.post(f"http://127.0.0.1:{port}/score", content=body, headers={"content-type": "application/json"}, timeout=60).json()
     typed = msgspec.to_builtins(answer)
     assert typed["results"] == said["results"]
     assert typed["model"].keys() == said["model"].keys()
@@ -111,7 +87,7 @@ def test_the_service_reads_requests_as_the_client_writes_them():
     assert msgspec.json.decode(msgspec.json.encode(written), type=contract.PreferenceRequest) == contract.EXAMPLE
 
 
-def test_a_service_killed_and_started_again_between_two_calls_answers(line):
+def test_a_service_killed_and_started_again_between_two_calls_answers(line, serving):
     with serving(line) as (process, port), wire.PreferenceClient(f"http://127.0.0.1:{port}", timeout_s=60) as shop:
         shop.ready()
         before = shop.score(REQUEST)

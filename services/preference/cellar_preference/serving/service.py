@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from cellar_preference.serving.contract import (
     EXAMPLE,
+    REQUEST_RULES,
     Degradation,
     Evidence,
     ModelNamed,
@@ -63,6 +64,7 @@ class PreferenceService:
     request_type = PreferenceRequest
     answer_type = PreferenceAnswer
     example = EXAMPLE
+    request_rules = REQUEST_RULES
 
     def __init__(
         self,
@@ -254,7 +256,7 @@ def _results(request: PreferenceRequest, asked: Asked, prediction: Prediction) -
         WineAnswer(
             index=index,
             wine_id=wine.wine_id,
-            vintage=wine.vintage,
+            vintage=int(wine.vintage) if isinstance(wine.vintage, float) else wine.vintage,
             basis=basis,
             probability=probability,
             interval=None,
