@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cellar_shared.errors import BadInput
 from cellar_shared.events.checks import check_folder
@@ -110,3 +112,23 @@ def test_an_increment_with_a_bad_row_leaves_every_byte(release: Any, data: Path,
     with pytest.raises(BadInput, match="line 7, column Rating"):
         release.take(data, since=SINCE)
     assert bytes_of(data) == before
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(days=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=5))
+def test_whatever_the_increments_overlap_in_every_rating_is_there_once(
+    release: Any, tmp_path_factory: pytest.TempPathFactory, days: list[tuple[int, int]]
+) -> None:
+    """An increment is a dump up to one day, asked for since another; the last is a whole dump asked for since ever."""
+    place = tmp_path_factory.mktemp("law")
+    dump = [f"{n},u{n % 3},{n % 2 + 1},2015,{n % 5 + 1},2020-01-{n + 1:02} 10:00:00" for n in range(31)]
+    release.with_ratings(dump[0]).take(place / "data")
+    held = {"0"}
+    for through, since in [*days, (30, 0)]:
+        first = datetime(2020, 1, since + 1, tzinfo=UTC)
+        report = release.with_ratings(*dump[: through + 1]).take(place / "data", since=first)["ratings"]
+        asked = {str(n) for n in range(since, through + 1)}
+        assert (report.rows, report.duplicates, report.before) == (len(asked - held), len(asked & held), min(since, through + 1))
+        held |= asked
+    found = [row["event_id"] for row in rows(place / "data", "ratings")]
+    assert sorted(found, key=int) == [str(n) for n in range(31)]
