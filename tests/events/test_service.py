@@ -56,7 +56,9 @@ def test_every_event_is_judged_on_its_own_and_named_by_its_place(client):
         7,
         {"kind": "rating", "event_id": "f"},
         rating("g", scale="stars"),
-        {"event_id": "h", "kind": "bottle", "bottle_id": "b", "state": "stored", "acquired_at": "0001-01-01T00:00:00+05:00"} | COMMON | WINE,
+        {"event_id": "h", "kind": "bottle", "bottle_id": "b", "state": "stored", "acquired_at": "0001-01-01T00:00:00+05:00"}
+        | COMMON
+        | WINE,
         {"event_id": 5, "kind": "rating"},
     ).json()
     verdicts = [(each["event_id"], each["status"], each["problem"] and (each["problem"]["code"], each["problem"]["pointer"]))
