@@ -67,6 +67,8 @@ def cellar() -> Callable[..., subprocess.CompletedProcess[str]]:
 class RedisServer:
     """A Redis-protocol server as a process on a loopback port, with its data in `folder`."""
 
+    appendfsync = "always"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -76,7 +78,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, with what it had on disk, and wait until it answers."""
-        persistent = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+        persistent = ("--appendonly", "yes", "--appendfsync", self.appendfsync, "--save", "")
         words = [redis_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *persistent]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
         end = time.monotonic() + 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def made(cellar: Callable[..., subprocess.CompletedProcess[str]], tmp_path_facto
 
 
 class Service:
-    """A `cellar serve preference` that listens."""
+    """A `cellar serve` that listens."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
@@ -83,23 +84,37 @@ class Service:
         return self.process.wait(END_WITHIN_S)
 
 
+@contextmanager
+def started(*words: str | Path) -> Iterator[Service]:
+    """The service that `cellar serve` with these words starts on a free port; it is ready."""
+    with subprocess.Popen([*words, "--port", "0"], stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}) as process:
+        try:
+            assert process.stderr
+            line = process.stderr.readline()
+            found = re.match(r"\w+ listens on http://127\.0\.0\.1:(\d+) ", line)
+            assert found, line + process.stderr.read()
+            service = Service(process, int(found[1]))
+            service.wait_until_ready()
+            yield service
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="session")
 def serving() -> Callable[..., Any]:
-    """Starts the `cellar` at `program` (default: the one beside this Python) serving what was made, on a free port."""
+    """Starts the `cellar` at `program` (default: the one beside this Python) serving what was made, or another store, on a free port."""
 
-    @contextmanager
-    def start(made: Made, program: Path = HERE) -> Iterator[Service]:
-        words = [str(program), "serve", "preference", "--bundle", str(made.bundle), "--store", f"lmdb://{made.store}", "--port", "0"]
-        words += ["--drain-notice-s", "0"]
-        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}) as process:
-            try:
-                assert process.stderr
-                line = process.stderr.readline()
-                assert line.startswith("preference listens on http://127.0.0.1:"), line + process.stderr.read()
-                service = Service(process, int(line.removeprefix("preference listens on http://127.0.0.1:").split()[0]))
-                service.wait_until_ready()
-                yield service
-            finally:
-                process.kill()
+    def start(made: Made, program: Path = HERE, store: str | None = None) -> Any:
+        return started(program, "serve", "preference", "--bundle", made.bundle, "--store", store or f"lmdb://{made.store}")
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def serving_events() -> Callable[..., Any]:
+    """Starts `cellar serve events` for a store, and the data behind it where it needs to know, on a free port."""
+
+    def start(store: str, data: Path | None = None) -> Any:
+        return started(HERE, "serve", "events", "--store", store, *([] if data is None else ["--data", data]))
 
     return start

@@ -156,12 +156,15 @@ class Client:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self("POST", "/events", content=body, headers=JSON | named)
 
-    def post_together(self, *requests: Sequence[Any]) -> list[httpx.Response]:
+    def post_together(self, *requests: Sequence[Any], at_first_answer: Callable[[], Any] = lambda: None) -> list[httpx.Response]:
         """Several requests at once."""
 
         async def all_of_them() -> list[httpx.Response]:
             bodies = [json.dumps({"events": events}).encode() for events in requests]
-            return await asyncio.gather(*(self._http.post("/events", content=body, headers=JSON) for body in bodies))
+            asked = [asyncio.create_task(self._http.post("/events", content=body, headers=JSON)) for body in bodies]
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            at_first_answer()
+            return await asyncio.gather(*asked)
 
         return self._runner.run(all_of_them())
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from cellar_events import doors
+from cellar_events.service import EventsService
 from cellar_shared.store import redis_door
+from cellar_shared.store.opening import open_store
 
 PATIENCE_S = 30
 
@@ -64,9 +65,7 @@ def test_a_full_disk_is_a_retry_and_with_room_again_the_service_goes_on(lmdb_pla
     wal = lmdb_place.data / "journal.sqlite-wal"
     with files_at_most(served.process.pid, wal.stat().st_size):
         for number in range(3):
-            status, problem = served.post(
-                *[rating(f"q{number}-{n}", source=None) if n < 0 else rating(f"q{number}-{n}") for n in range(50)]
-            )
+            status, problem = served.post(*[rating(f"q{number}-{n}") for n in range(50)])
             assert (status, problem["type"]) == (503, "urn:cellar:problem:not-ready")
             assert problem["retry_after_ms"] >= 1000
         assert served.ask("GET", "/v2/health/ready")[0] == 200
@@ -113,6 +112,22 @@ def test_a_journal_that_another_holds_makes_requests_wait_and_nothing_else(lmdb_
         assert [(status, answer["results"][0]["status"]) for status, answer in answers] == [(200, "accepted")]
     finally:
         other.close()
+
+
+def test_when_too_much_waits_for_the_disk_more_is_refused_and_what_waits_is_taken_in(lmdb_place, connect):
+    client = connect(lmdb_place.service())
+    other = sqlite3.connect(lmdb_place.data / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answers = client.post_together(
+        *[[rating(f"p{k}-{n}") for n in range(500)] for k in range(20)],
+        at_first_answer=lambda: other.execute("COMMIT"),
+    )
+    other.close()
+    refused = [answer.json() for answer in answers if answer.status_code != 200]
+    assert 5 < len(refused) < 15
+    assert {problem["type"] for problem in refused} == {"urn:cellar:problem:overloaded"}
+    assert all(problem["retry_after_ms"] >= 200 for problem in refused)
+    assert len(lmdb_place.journaled()) == 500 * (20 - len(refused))
 
 
 def test_a_deadline_ends_the_wait_and_the_events_may_be_sent_again(lmdb_place, connect):
@@ -203,9 +218,7 @@ def test_a_redis_that_cannot_keep_events_is_not_ready_and_says_what_to_set(redis
 
 def test_without_a_replica_a_redis_cannot_promise_one(redis_place, connect, monkeypatch):
     monkeypatch.setattr(redis_door, "WAIT_MS", 50)
-    monkeypatch.setattr(doors, "STORE_WITHIN_S", 0.1)
-    service = redis_place.service()
-    service._durability = "replica"
+    service = EventsService(open_store(redis_place.url), durability="replica", store_within_s=0.1)
     require_retry(connect(service).post(rating("p1")))
 
 

@@ -70,7 +70,7 @@ def open_door(store: Store, data: Path | None, durability: str) -> Door:
     return _WithJournal(store, Journal(data))
 
 
-def verify_durability(store: Store, durability: str, within_s: float = STORE_WITHIN_S) -> None:
+def verify_durability(store: Store, durability: str, within_s: float) -> None:
     """CellarError when the store says that it cannot make events durable; one that is away is tried for `within_s` and then let be.
 
     Each time that events are handed in, durability is asked for anew.

@@ -11,7 +11,7 @@ from typing import Final
 
 from cellar_events.commits import Commits, Full, NotTaken
 from cellar_events.contract import EXAMPLE, Envelope, EventResult, EventsAnswer, EventsRequest
-from cellar_events.doors import durability_of, generation_of, open_door, verify_durability
+from cellar_events.doors import STORE_WITHIN_S, durability_of, generation_of, open_door, verify_durability
 from cellar_events.judging import judge
 from cellar_shared.events.journal import Receipt
 from cellar_shared.events.pushed import Event
@@ -37,11 +37,14 @@ class EventsService:
     answer_type = EventsAnswer
     example = EXAMPLE
 
-    def __init__(self, store: Store, data: Path | None = None, durability: str | None = None) -> None:
+    def __init__(
+        self, store: Store, data: Path | None = None, durability: str | None = None, *, store_within_s: float = STORE_WITHIN_S
+    ) -> None:
         """BadInput where `data` is needed and not given, or `durability` is no store's."""
         self._store = store
         self._data = data
         self._durability = durability_of(store, data, durability)
+        self._store_within_s = store_within_s
         self._commits = Commits(lambda: open_door(store, data, self._durability))
         self._scale = ""
         self._namespace = ""
@@ -53,7 +56,7 @@ class EventsService:
         """
         generation = generation_of(self._store, self._data)
         self._scale, self._namespace = generation.scale, generation.namespace
-        verify_durability(self._store, self._durability)
+        verify_durability(self._store, self._durability, self._store_within_s)
         self._commits.start()
 
     async def close(self) -> None:
