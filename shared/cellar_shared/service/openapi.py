@@ -67,7 +67,7 @@ def openapi_document(service: ScoringService) -> dict[str, Any]:
     (request, problem, *schemas_of_answers), schemas = msgspec.json.schema_components(
         [documented_request_type(service), ProblemDocument, *answers], ref_template="#/components/schemas/{name}"
     )
-    schemas[service.request_type.__name__] |= getattr(service, "request_rules", {})
+    schemas[documented_request_type(service).__name__] |= getattr(service, "request_rules", {})
     answer, live, ready, server, model, model_ready = schemas_of_answers
 
     def operation(
