@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from cellar_shared.events.pushed import Event, content_digest, decode_event, enc
 
 FILE: Final = "journal.sqlite"
 BUSY_MS: Final = 30_000
+# A transaction takes a few milliseconds. SQLite itself waits longer and longer between tries: of two busy processes one waited up to
+# three seconds, with steady tries a third of one.
+BETWEEN_TRIES_S: Final = 0.001
 # How long folded events are kept: another store on the same data may still have to lay them over.
 KEPT_AFTER_FOLD_S: Final = 7 * 86_400
 
@@ -188,11 +192,27 @@ class Journal:
         except sqlite3.Error as error:
             raise CellarError(f"{self.path} cannot be read ({error}); check the disk") from error
 
+    def _begin(self) -> None:
+        """Be the one who writes; sqlite3.OperationalError when another still does after BUSY_MS."""
+        end = time.monotonic() + BUSY_MS / 1000
+        self._connection.execute("PRAGMA busy_timeout=0")
+        try:
+            while True:
+                try:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                        raise
+                time.sleep(BETWEEN_TRIES_S)
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that nobody else writes beside; CellarError when the disk refuses it."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             if _file_at(self.path) != self._opened:
                 raise CellarError(f"{self.path} was replaced while it was open; open it anew, then send again")
             yield self._connection
