@@ -16,6 +16,7 @@ import pytest
 
 from cellar_events.service import EventsService
 from cellar_shared.store import redis_door
+from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
 
 PATIENCE_S = 30
@@ -143,13 +144,17 @@ def test_a_deadline_ends_the_wait_and_the_events_may_be_sent_again(lmdb_place, c
 
 def test_a_data_folder_that_was_replaced_is_not_written_to_any_more(lmdb_place, connect, tmp_path):
     client = connect(lmdb_place.service())
-    assert client.statuses(rating("p1")) == ["accepted"]
+    assert client.statuses(rating("p1"), rating("gone")) == ["accepted"] * 2
     shutil.copytree(lmdb_place.data, tmp_path / "new", ignore=shutil.ignore_patterns("journal*"))
     lmdb_place.data.rename(tmp_path / "old")
     require_retry(client.post(rating("p2")))
     (tmp_path / "new").rename(lmdb_place.data)
     assert until_accepted(client, rating("p2"), rating("p1")) == ["accepted", "accepted"]
     assert lmdb_place.journaled() == ["p2", "p1"]
+    assert lmdb_place.ratings_seen(["m0"]) == {"m0": 2 + 3}
+    # What only the old data had goes with the next generation, although the store's overlay had it.
+    materialize(lmdb_place.data, open_store(lmdb_place.url), say=lambda text: None)
+    assert lmdb_place.ratings_seen(["m0"]) == {"m0": 2 + 2}
 
 
 def test_a_journal_that_is_no_database_is_not_ready_and_says_so(lmdb_place, connect):

@@ -1,7 +1,7 @@
 """The data's journal: every pushed event, durable before it is acknowledged, once; what tables and overlays are made of.
 
 It is one SQLite database in the data folder, shared by every process that takes events in. A position is an event's place
-in the order of acceptance. Once `materialize` has folded events into the tables their content goes, after a while; that
+in the order of acceptance; a new journal's lie behind those of any before it, so that an overlay never takes one for another. Once `materialize` has folded events into the tables their content goes, after a while; that
 they were there stays, so that a sender who tries again hears so.
 """
 
@@ -91,6 +91,7 @@ class Journal:
         What came by import is known too, as of the last `materialize`; its position is 0.
         """
         with self._writing() as connection:
+            self._require_start(connection, now_s)
             found = self._digests([event.event_id for event in events])
             imported = self._imported()
             receipts = []
@@ -141,6 +142,7 @@ class Journal:
     def forget(self, member_id: str, *, now_s: float) -> list[str]:
         """Delete every event of a member, and note at a position of its own that they were; the ids of those there were."""
         with self._writing() as connection:
+            self._require_start(connection, now_s)
             rows = connection.execute("SELECT event_id FROM entries WHERE member_id = ? AND event_id IS NOT NULL", (member_id,))
             deleted = [event_id for (event_id,) in rows]
             connection.execute("DELETE FROM entries WHERE member_id = ?", (member_id,))
@@ -183,6 +185,12 @@ class Journal:
         if self._seen is None or self._seen[0] != state:
             self._seen = (state, ImportedEvents.of(self._manifest.parent, read_manifest(self._manifest.parent)))
         return self._seen[1]
+
+    def _require_start(self, connection: sqlite3.Connection, now_s: float) -> None:
+        """Positions begin at the microsecond of the first one: data that is imported anew has a new journal, and the store's overlay
+        still holds what the old one had."""
+        if self.last() == 0:
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('entries', ?)", (int(now_s * 1_000_000),))
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
