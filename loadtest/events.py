@@ -12,35 +12,35 @@ import json
 import secrets
 import sys
 import time
+from typing import Final
+
+_EVENT: Final = (
+    '{"kind":"rating","event_id":"%s","member_id":"load-%d","occurred_at":"2021-06-01T12:00:00Z","wine_id":"w1","vintage":2016,"rating":4}'
+)
+_HEAD: Final = b"POST /events HTTP/1.1\r\nhost: cellar\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
 
 
-async def client(port: int, batch: int, until_s: float, run: str, number: int, taken_ms: list[float]) -> int:
-    """Sends batches until `until_s`; how many events were accepted."""
+async def client(port: int, batch: int, until_s: float, name: str, taken_ms: list[float]) -> tuple[int, int]:
+    """Sends batches until `until_s`, each until it is taken in; how many events were accepted and how many requests refused."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    accepted = 0
-    asked = 0
+    accepted, refused, number = 0, 0, 0
     while time.perf_counter() < until_s:
-        asked += 1
-        events = ",".join(
-            f'{{"kind":"rating","event_id":"{run}-{number}-{asked}-{place}",'
-            f'"member_id":"load-{(number * 7919 + asked * 31 + place) % 5000}",'
-            f'"occurred_at":"2021-06-01T12:00:00Z","wine_id":"w1","rating":4}}'
-            for place in range(batch)
-        )
-        body = f'{{"events":[{events}]}}'.encode()
+        number += 1
+        events = [_EVENT % (f"{name}-{number}-{place}", hash((name, number, place)) % 5000) for place in range(batch)]
+        body = f'{{"events":[{",".join(events)}]}}'.encode()
         began_s = time.perf_counter()
-        writer.write(
-            b"POST /events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
-        )
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        answer = await reader.readexactly(length)
+        while True:
+            writer.write(_HEAD % len(body) + body)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            answer = await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+            if head.split()[1] == b"200":
+                break
+            refused += 1
+            await asyncio.sleep(json.loads(answer)["retry_after_ms"] / 1000)
         taken_ms.append((time.perf_counter() - began_s) * 1000)
-        if head.split()[1] != b"200":
-            sys.exit(answer.decode())
         accepted += answer.count(b'"accepted"')
     writer.close()
-    return accepted
+    return accepted, refused
 
 
 async def main() -> None:
@@ -54,14 +54,15 @@ async def main() -> None:
     run = secrets.token_hex(4)
     began_s = time.perf_counter()
     taken_ms: list[float] = []
-    clients = [client(asked.port, asked.batch, began_s + asked.seconds, run, number, taken_ms) for number in range(asked.clients)]
-    accepted = sum(await asyncio.gather(*clients))
+    until_s = began_s + asked.seconds
+    counts = await asyncio.gather(*(client(asked.port, asked.batch, until_s, f"{run}-{n}", taken_ms) for n in range(asked.clients)))
     spent_s = time.perf_counter() - began_s
     taken_ms.sort()
     facts = {
         "batch": asked.batch,
         "clients": asked.clients,
-        "events_per_second": round(accepted / spent_s),
+        "events_per_second": round(sum(accepted for accepted, _ in counts) / spent_s),
+        "refused": sum(refused for _, refused in counts),
         "requests": len(taken_ms),
         "p50_ms": round(taken_ms[len(taken_ms) // 2], 1),
         "p99_ms": round(taken_ms[len(taken_ms) * 99 // 100], 1),

@@ -21,10 +21,10 @@ from cellar_shared.store.port import Door
 
 logger = logging.getLogger("cellar.events")
 
-# One transaction of so many takes some tens of milliseconds, which is what the first in it waits for the last (judgement).
+# One transaction of so many takes some hundred milliseconds, which is what the first in it waits for the last (judgement).
 EVENTS_A_GROUP: Final = 2_000
-# Two groups' worth: what waits longer than that is better off elsewhere, or later (judgement).
-EVENTS_WAITING_MOST: Final = 4_000
+# About a second's worth: what would wait longer is better off elsewhere, or later (judgement).
+EVENTS_WAITING_MOST: Final = 10_000
 LOGGED_EVERY_S: Final = 10.0
 
 

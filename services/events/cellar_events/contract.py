@@ -37,7 +37,7 @@ class EventResult(msgspec.Struct, frozen=True):
 
     event_id: Annotated[str | None, Meta(description="null where a rejected event has none that can be read")]
     status: Status
-    problem: FieldError | None = None
+    problem: FieldError | None
 
 
 class EventsAnswer(msgspec.Struct, frozen=True):

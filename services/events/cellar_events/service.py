@@ -107,4 +107,4 @@ class EventsService:
 
 
 def _result(receipt: Receipt) -> EventResult:
-    return EventResult(receipt.event_id, receipt.status)
+    return EventResult(receipt.event_id, receipt.status, None)

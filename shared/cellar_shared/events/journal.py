@@ -1,8 +1,9 @@
 """The data's journal: every pushed event, durable before it is acknowledged, once; what tables and overlays are made of.
 
 It is one SQLite database in the data folder, shared by every process that takes events in. A position is an event's place
-in the order of acceptance. Once `materialize` has folded events into the tables their content goes, after a while; that
-they were there stays, so that a sender who tries again hears so.
+in the order of acceptance; a new journal's lie behind those of any before it, so that an overlay never takes one for
+another. Once `materialize` has folded events into the tables their content goes, after a while; that they were there
+stays, so that a sender who tries again hears so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +25,9 @@ from cellar_shared.events.pushed import Event, content_digest, decode_event, enc
 
 FILE: Final = "journal.sqlite"
 BUSY_MS: Final = 30_000
+# A transaction takes a few milliseconds. SQLite itself waits longer and longer between tries: of two busy processes one waited up to
+# three seconds, with steady tries a third of one.
+BETWEEN_TRIES_S: Final = 0.001
 # How long folded events are kept: another store on the same data may still have to lay them over.
 KEPT_AFTER_FOLD_S: Final = 7 * 86_400
 
@@ -87,6 +92,7 @@ class Journal:
         What came by import is known too, as of the last `materialize`; its position is 0.
         """
         with self._writing() as connection:
+            self._require_start(connection, now_s)
             found = self._digests([event.event_id for event in events])
             imported = self._imported()
             receipts = []
@@ -137,6 +143,7 @@ class Journal:
     def forget(self, member_id: str, *, now_s: float) -> list[str]:
         """Delete every event of a member, and note at a position of its own that they were; the ids of those there were."""
         with self._writing() as connection:
+            self._require_start(connection, now_s)
             rows = connection.execute("SELECT event_id FROM entries WHERE member_id = ? AND event_id IS NOT NULL", (member_id,))
             deleted = [event_id for (event_id,) in rows]
             connection.execute("DELETE FROM entries WHERE member_id = ?", (member_id,))
@@ -180,6 +187,12 @@ class Journal:
             self._seen = (state, ImportedEvents.of(self._manifest.parent, read_manifest(self._manifest.parent)))
         return self._seen[1]
 
+    def _require_start(self, connection: sqlite3.Connection, now_s: float) -> None:
+        """Positions begin at the microsecond of the first one: data that is imported anew has a new journal, and the store's overlay
+        still holds what the old one had."""
+        if self.last() == 0:
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('entries', ?)", (int(now_s * 1_000_000),))
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """The database to read from; CellarError when the disk refuses it."""
@@ -188,11 +201,27 @@ class Journal:
         except sqlite3.Error as error:
             raise CellarError(f"{self.path} cannot be read ({error}); check the disk") from error
 
+    def _begin(self) -> None:
+        """Be the one who writes; sqlite3.OperationalError when another still does after BUSY_MS."""
+        end = time.monotonic() + BUSY_MS / 1000
+        self._connection.execute("PRAGMA busy_timeout=0")
+        try:
+            while True:
+                try:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                        raise
+                time.sleep(BETWEEN_TRIES_S)
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction that nobody else writes beside; CellarError when the disk refuses it."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             if _file_at(self.path) != self._opened:
                 raise CellarError(f"{self.path} was replaced while it was open; open it anew, then send again")
             yield self._connection

@@ -23,6 +23,8 @@ import polars as pl
 
 from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import BadInput
+from cellar_shared.events.journal import FILE as JOURNAL
+from cellar_shared.events.journal import Journal
 from cellar_shared.events.locking import writing_alone
 from cellar_shared.events.manifest import MANIFEST, DataManifest, TableFacts, encoded, read_manifest
 
@@ -118,6 +120,20 @@ def _missing_part(path: Path, manifest: DataManifest) -> Path | None:
     return next((part for part in parts if not part.is_file()), None)
 
 
+def _require_no_pushed_events(path: Path) -> None:
+    """BadInput where replacing the folder would lose events that were pushed to it."""
+    if (path / JOURNAL).is_file():
+        journal = Journal(path)
+        try:
+            if journal.last():
+                raise BadInput(
+                    f"{path} has taken in pushed events, which a source does not have; import what is new into it with --since, "
+                    "or name another folder"
+                )
+        finally:
+            journal.close()
+
+
 @dataclass(slots=True)
 class DataWriter:
     """Writes a data folder beside its final place and moves it there when all went well: whole or not at all.
@@ -150,6 +166,7 @@ class DataWriter:
             if not (self.path / MANIFEST).is_file():
                 raise BadInput(f"{self.path} is not a data folder, so it is not replaced; name another folder")
             held.enter_context(writing_alone(self.path))
+            _require_no_pushed_events(self.path)
         self.staging = held.enter_context(staged_folder(self.path))
         held.push(self._finish)
 

@@ -107,7 +107,8 @@ def with_entry(pushed: Pushed, forgotten_at: int, entry: Entry) -> tuple[Pushed,
         return pushed[pushed["position"] > forgotten_at], forgotten_at
     if entry.position <= forgotten_at or (pushed["event"] == entry.pushed["event"]).any():
         return pushed, forgotten_at
-    return np.concatenate([pushed, entry.pushed]), forgotten_at
+    # By their bytes: numpy.concatenate spends thirty microseconds on comparing the fields of two equal types.
+    return np.frombuffer(pushed.tobytes() + entry.pushed.tobytes(), dtype=PUSHED), forgotten_at
 
 
 def without_trimmed(pushed: Pushed, forgotten_at: int, through: int) -> tuple[Pushed, int]:

@@ -214,3 +214,13 @@ def test_the_content_of_folded_events_goes_after_a_week_and_their_ids_stay(data,
         journal.close()
     assert push(lines_of(rating("p1")), data, store, tell=silent).counts["duplicate"] == 1
     assert push(lines_of(rating("p1", rating=1)), data, store, tell=silent).counts["conflict"] == 1
+
+
+def test_a_folder_with_pushed_events_is_not_replaced_by_an_import(data, store, world):
+    materialize(data, store, say=silent)
+    world.write(data)
+    push(lines_of(rating("p1")), data, store, tell=silent)
+    if "redis" in store.name:
+        materialize(data, store, say=silent)
+    with pytest.raises(BadInput, match="has taken in pushed events"):
+        world.write(data)

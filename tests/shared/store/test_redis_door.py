@@ -1,0 +1,83 @@
+"""How the door of many machines makes events durable, and what is said when it cannot."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from cellar_shared.errors import BadInput, CellarError
+from cellar_shared.events.pushed import RatingEvent
+from cellar_shared.store.opening import open_store
+from cellar_shared.store.pushing import push
+from cellar_shared.store.redis_door import RedisDoor
+from cellar_shared.store.redis_store import RedisStore
+
+
+def rating(event_id: str) -> RatingEvent:
+    return RatingEvent(event_id=event_id, member_id="m", occurred_at=datetime(2021, 1, 1, tzinfo=UTC), wine_id="w", rating=4, scale="1-5")
+
+
+@pytest.fixture
+def store(own_redis, tmp_path) -> RedisStore:
+    opened = open_store(own_redis.url(tmp_path / "store"))
+    assert isinstance(opened, RedisStore)
+    return opened
+
+
+def commands_until(monitor, last: str) -> list[tuple[str, str]]:
+    """Connection and command of what Redis was asked, scripts' own commands left out."""
+    met = []
+    while True:
+        command = monitor.next_command()
+        if command["client_type"] != "lua":
+            met.append((command["client_address"] + command["client_port"], command["command"].split()[0]))
+        if met and met[-1][1] == last:
+            return met
+
+
+@pytest.mark.parametrize(("durability", "asked"), [("aof", "WAITAOF"), ("replica", "WAIT")])
+def test_durability_is_asked_for_behind_a_write_over_the_connection_that_wrote(store, own_redis, durability, asked):
+    door = RedisDoor(store.address, "aof")
+    door.accept([rating("e1")], now_s=0)
+    door.close()
+    door = RedisDoor(store.address, durability)
+    try:
+        with own_redis.client() as client, client.monitor() as monitor:
+            # A duplicate writes nothing of its own, and must be durable as well.
+            try:
+                assert [receipt.status for receipt in door.accept([rating("e1")], now_s=0)] == ["duplicate"]
+            except CellarError:
+                assert durability == "replica"  # there is none
+            met = commands_until(monitor, asked)
+    finally:
+        door.close()
+    *_, script, write, wait = met
+    assert (script[1], write[1], wait[1]) == ("EVALSHA", "INCRBY", asked)
+    assert script[0] == write[0] == wait[0]
+
+
+def test_a_redis_that_restarts_between_two_calls_is_met_again_at_once(store, own_redis):
+    door = RedisDoor(store.address)
+    try:
+        assert door.accept([rating("e1")], now_s=0)[0].status == "accepted"
+        own_redis.kill()
+        own_redis.start()
+        assert [receipt.status for receipt in door.accept([rating("e1"), rating("e2")], now_s=0)] == ["duplicate", "accepted"]
+    finally:
+        door.close()
+
+
+def test_pushing_a_file_to_a_redis_that_is_away_is_refused_in_a_sentence(store, own_redis, data):
+    own_redis.kill()
+    event = {"kind": "rating", "event_id": "e1", "member_id": "m0", "occurred_at": "2021-06-01T12:00:00Z", "wine_id": "w1", "rating": 5}
+    with pytest.raises(CellarError, match="does not take events in now"):
+        push(io.BytesIO(json.dumps(event).encode()), data, store, tell=lambda what, count: None)
+    own_redis.start()
+
+
+def test_a_durability_that_is_none_is_refused(store):
+    with pytest.raises(BadInput, match="use aof or replica"):
+        RedisDoor(store.address, "memory")
