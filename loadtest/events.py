@@ -22,7 +22,8 @@ async def client(port: int, batch: int, until_s: float, run: str, number: int, t
     while time.perf_counter() < until_s:
         asked += 1
         events = ",".join(
-            f'{{"kind":"rating","event_id":"{run}-{number}-{asked}-{place}","member_id":"load-{(number * 7919 + asked * 31 + place) % 5000}",'
+            f'{{"kind":"rating","event_id":"{run}-{number}-{asked}-{place}",'
+            f'"member_id":"load-{(number * 7919 + asked * 31 + place) % 5000}",'
             f'"occurred_at":"2021-06-01T12:00:00Z","wine_id":"w1","rating":4}}'
             for place in range(batch)
         )

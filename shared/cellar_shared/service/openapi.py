@@ -64,11 +64,10 @@ _MODEL_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type"
 def openapi_document(service: ScoringService) -> dict[str, Any]:
     """The document as plain values: the same service gives the same document, byte for byte once encoded."""
     answers = [service.answer_type, Live, Ready, ServerMetadata, ModelMetadata, ModelReady]
-    asked = documented_request_type(service)
     (request, problem, *schemas_of_answers), schemas = msgspec.json.schema_components(
-        [asked, ProblemDocument, *answers], ref_template="#/components/schemas/{name}"
+        [documented_request_type(service), ProblemDocument, *answers], ref_template="#/components/schemas/{name}"
     )
-    schemas[asked.__name__] |= getattr(service, "request_rules", {})
+    schemas[documented_request_type(service).__name__] |= getattr(service, "request_rules", {})
     answer, live, ready, server, model, model_ready = schemas_of_answers
 
     def operation(
@@ -78,8 +77,8 @@ def openapi_document(service: ScoringService) -> dict[str, Any]:
         for status, types in _types_by_status(codes, plain).items():
             responses[str(status)] = _response(", ".join(types), "application/problem+json", problem)
             responses[str(status)]["headers"] = _HEADERS | _EXTRA_HEADERS.get(str(status), {})
-        described = {"operationId": name, "summary": summary, "parameters": [_REQUEST_ID], "responses": responses}
-        return described | ({"security": _SECURITY} if "bad-key" in codes else {})
+        asked = {"operationId": name, "summary": summary, "parameters": [_REQUEST_ID], "responses": responses}
+        return asked | ({"security": _SECURITY} if "bad-key" in codes else {})
 
     not_ready: tuple[Code, ...] = ("not-ready",)
     of_model: tuple[Code, ...] = (*ADMISSION_CODES, "not-ready")

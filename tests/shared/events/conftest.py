@@ -116,6 +116,12 @@ GIVEN = {
         "wine_id": pl.lit("w1"), "source": pl.lit("popular"), "propensity": pl.lit(0.5), "candidate_hash": pl.lit("abc"),
         "shown_at": pl.lit(MOMENT),
     },
+    "predictions": {
+        "request_id": pl.format("r{}", "n"), "position": pl.lit(0), "asked_at": pl.lit(MOMENT), "as_of": pl.lit(MOMENT),
+        "wine_id": pl.lit("w1"), "raw_score": pl.lit(0.1), "probability": pl.lit(0.5), "bundle": pl.lit("b"), "generation": pl.lit("g"),
+        "deployment": pl.lit("blue"), "attempt": pl.lit(1), "degraded": pl.lit([], dtype=pl.List(pl.String())),
+        "feature_fingerprint": pl.lit("f"), "sample_rate": pl.lit(1.0),
+    },
     "outcomes": {
         "outcome_id": pl.format("o{}", "n"), "member_id": pl.lit("m1"), "wine_id": pl.lit("w1"), "kind": pl.lit("bought"),
         "value": pl.lit(1.0), "occurred_at": pl.lit(MOMENT), "recorded_at": pl.lit(MOMENT),

@@ -179,7 +179,9 @@ def _finished(plan: SourceMap, table: TableMap, rows: pl.DataFrame) -> pl.DataFr
     filled |= {name: made for name, made in (("scale", pl.lit(plan.scale)), ("defective", pl.lit(False))) if name in lacking}
     rows = rows.with_columns(**filled).with_columns(pl.col("defective").fill_null(False), pl.col("time_precision").fill_null("unknown"))
     by_scale = pl.coalesce(
-        pl.when(pl.col("scale") == scale.name).then(pl.col("rating_raw") >= (table.like_from or scale.liked_from))
+        pl.when(pl.col("scale") == scale.name).then(
+            pl.col("rating_raw") >= (scale.liked_from if table.like_from is None else table.like_from)
+        )
         for scale in SCALES.values()
     )
     return rows.with_columns(pl.col("like").cast(pl.Boolean).fill_null(by_scale))
