@@ -16,6 +16,7 @@ from cellar_shared.errors import BadInput
 WIDTH: Final = 140
 FORMATS: Final = {"date-time": "datetime", "date": "date"}
 SCALARS: Final = {"integer": "int", "number": "float", "boolean": "bool", "null": "None"}
+# Characters of a list of values from which on it gets a name and lines of its own (judgement).
 LONG_LIST: Final = 100
 LEFT_OUT: Final = "msgspec.UnsetType"
 # Names that the written module uses itself.
@@ -33,8 +34,9 @@ class Types:
         self._components: Mapping[str, Mapping[str, Any]] = document.get("components", {}).get("schemas", {})
         self._classes = _distinct(self._components, class_name, "schemas")
         self._tags = dict(_tags(document))
-        # Values too many for one line, under the names that fields call them by; taken out where they are written down.
+        # Long lists of values, under the names that fields call them by; taken out where they are written down.
         self._lists: dict[str, list[str]] = {}
+        self._names = set(self._classes)
 
     def annotation(self, node: Node, name: str = "") -> str:
         """The annotation of what `node` allows; with `name`, a long list of values in it goes by that name."""
@@ -46,14 +48,10 @@ class Types:
             raise BadInput(f"{' | '.join(objects)}: nothing tells these objects apart; give them a discriminator (msgspec: a tag).")
         members = _told_apart(parts)
         for place, member in enumerate(members):
-            if name and member.startswith("Literal[") and len(member) > LONG_LIST:
-                self._lists[name] = [
-                    f"{name} = Literal[",
-                    *(f"    {_literal(value)}," for value in ast.literal_eval(member[7:])),
-                    "]",
-                    "",
-                    "",
-                ]
+            if name and name not in self._names and member.startswith("Literal[") and len(member) > LONG_LIST:
+                values = (f"    {_literal(value)}," for value in ast.literal_eval(member.removeprefix("Literal")))
+                self._lists[name] = [f"{name} = Literal[", *values, "]", "", ""]
+                self._names.add(name)
                 members[place] = name
         return " | ".join(members) or "Any"
 
