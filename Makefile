@@ -25,7 +25,7 @@ ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[tr
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check lock lock-check
+.PHONY: help env demo api test check lock lock-check
 
 help:  ## what there is to run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ $(VENV)/.stamp: constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(MEM
 
 demo: env  ## the whole line, from ratings to an answered request (DATA=folder for real ratings, ONCE=1 to stop after it)
 	@$(BIN)/cellar demo $(if $(DATA),--data '$(DATA)') $(if $(ONCE),--once)
+
+api: env  ## docs/api and the typed clients, written from the code
+	$(BIN)/cellar api write --out docs/api --clients shared/cellar_shared/client
 
 test: check  ## check, then the tests
 	$(BIN)/pytest -q $(PYTEST_ARGS)

@@ -122,6 +122,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     server.kill()
 
 
+@pytest.fixture(scope="session")
+def start_redis() -> type[RedisServer]:
+    """Starts a real server with its data in the folder given; whoever starts it ends it."""
+    return RedisServer
+
+
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A real server of this test's own, to be ended and started."""

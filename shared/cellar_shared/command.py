@@ -28,6 +28,7 @@ TOPICS = {
     "evaluate": "Judge a recipe or a bundle on splits of its own past.",
     "serve": "Answer requests over HTTP.",
     "keys": "Keys that callers of a service show.",
+    "api": "The HTTP contract as files: documents, what would break, typed clients.",
 }
 
 

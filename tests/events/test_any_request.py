@@ -25,9 +25,21 @@ moments = st.sampled_from(
 wines = {"wine_id": ids, "vintage": st.sampled_from([None, "NV", 2015, 0])}
 OF_KIND: dict[str, dict[str, Any]] = {
     "rating": {**wines, "rating": st.sampled_from([1, 4.5, 6, 1e300]), "scale": st.sampled_from([None, "1-5", "0-100", "stars"])},
-    "impression": {**wines, "request_id": ids, "position": st.integers(0, 3), "source": st.just("ann")},
+    "impression": {
+        **wines,
+        "request_id": ids,
+        "position": st.integers(0, 3),
+        "source": st.just("ann"),
+        "propensity": st.just(0.5),
+        "candidate_hash": st.just("c"),
+    },
     "outcome": {**wines, "outcome": st.sampled_from(["bought", "drunk"]), "value": st.none() | floats},
-    "bottle": {**wines, "bottle_id": ids, "state": st.sampled_from(["stored", "lost"]), "acquired_at": st.none() | moments},
+    "bottle": {
+        **wines,
+        "bottle_id": ids,
+        "state": st.sampled_from(["stored", "lost"]),
+        "acquired_at": st.none() | st.sampled_from(["2020-01-01", "1066-10-14", "2020-01-01T00:00:00Z"]),
+    },
     "preference": {"preference": st.sampled_from(["hide_wine", "hide_country"]), "value": ids},
 }
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -53,6 +57,28 @@ def line(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Line:
     made.train_again(made.bundle)
     materialize(made.data, LmdbStore(made.store), say=lambda _: None)
     return made
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[str], int]]]:
+    """Starts `cellar serve preference` on a line as a process; gives it and its port once it listens, ready or not."""
+
+    @contextmanager
+    def start(line: Line, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
+        words = ["serve", "preference", "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port)]
+        environment = os.environ | {"COLUMNS": "200"}
+        with subprocess.Popen(
+            [sys.executable, "-m", "cellar_shared", *words], stderr=subprocess.PIPE, text=True, env=environment
+        ) as process:
+            try:
+                assert process.stderr
+                said = process.stderr.readline()
+                assert said.startswith("preference listens on http://127.0.0.1:"), said + process.stderr.read()
+                yield process, int(said.removeprefix("preference listens on http://127.0.0.1:").split()[0])
+            finally:
+                process.kill()
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -57,8 +57,9 @@ class DataAppender:
     def add(self, table: str, rows: pl.DataFrame) -> None:
         """Append `rows` as one new part; columns are brought to the schema's names, order and dtypes. No rows: no part."""
         if rows.height:
-            known = self._tables.setdefault(table, _Table(table, self.path / table, 0, {}))
-            known.write(known.next_number(), rows)
+            known = self._tables.get(table, _Table(table, self.path / table, 0, {}))
+            known.append(rows)
+            self._tables[table] = known
 
     def replace(self, table: str, parts: Iterable[tuple[str, pl.DataFrame]]) -> None:
         """Let each named part of `table` hold other rows (none: the part goes); parts that are not named stay.
@@ -97,6 +98,7 @@ class DataAppender:
         for table in self._tables.values():
             if table.folder.is_dir():
                 sync_folder(table.folder)
+                sync_folder(table.folder.parent)
         sync_folder(self.path)
         write_durably(self.path / MANIFEST, encoded(after))
         _remove_unlisted(self.path, tables)
@@ -111,27 +113,28 @@ class _Table:
         self.rows = rows
         self.parts = parts
 
-    def next_number(self) -> int:
-        return 1 + max((_number_of(name) for name in self.parts), default=-1)
+    def append(self, rows: pl.DataFrame) -> None:
+        number = 1 + max((_number_of(name) for name in self.parts), default=-1)
+        self.parts |= self._written(number, rows)
+        self.rows += rows.height
 
-    def write(self, number: int, rows: pl.DataFrame) -> None:
+    def put_in_place_of(self, old: str, rows: pl.DataFrame) -> None:
+        """The new part takes the old one's number and its place in the order of rows."""
+        before = pl.scan_parquet(self.folder / old, glob=False).select(pl.len()).collect().item()
+        new = self._written(_number_of(old), rows) if rows.height else {}
+        kept: dict[str, str] = {}
+        for name, digest in self.parts.items():
+            kept |= new if name == old else {name: digest}
+        self.parts = kept
+        self.rows += rows.height - before
+
+    def _written(self, number: int, rows: pl.DataFrame) -> dict[str, str]:
         """A name is used for one content only, so that a reader with an older manifest never reads other rows under it."""
         unnamed = self.folder / f".part-{number:05d}.parquet"
         digest = write_part(unnamed, self.name, rows)
         name = f"part-{number:05d}-{digest[:12]}.parquet"
         unnamed.replace(self.folder / name)
-        self.parts[name] = digest
-        self.rows += rows.height
-
-    def put_in_place_of(self, old: str, rows: pl.DataFrame) -> None:
-        """The new part takes the old one's number and its place in the order of rows."""
-        parts, self.parts = self.parts, {}
-        self.rows -= pl.scan_parquet(self.folder / old, glob=False).select(pl.len()).collect().item()
-        for name, digest in parts.items():
-            if name != old:
-                self.parts[name] = digest
-            elif rows.height:
-                self.write(_number_of(old), rows)
+        return {name: digest}
 
 
 def _number_of(part: str) -> int:

@@ -1,24 +1,70 @@
-"""The commands `cellar data ...`: import a source, make a world up, look a data folder over."""
+"""The commands `cellar data ...`: import a source, look a data folder over, say what a table holds."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cellar_shared.display import Reporter
 
+if TYPE_CHECKING:
+    from cellar_shared.events.sources.intake import TableReport, Terms
+
 Out = Annotated[Path, typer.Option("--out", help="The data folder to write.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the data folder that stands there.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out, count them, list them in OUT/refused.csv.")]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="MOMENT", help="Add to OUT what has happened since (UTC midnight of a date, or RFC 3339)."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+
+
+def _now() -> int:
+    from cellar_shared.events.moments import moment_of
+
+    return moment_of(datetime.now(UTC))
+
+
+def _terms(replace: bool, skip_bad: bool, since: str | None) -> Terms:
+    from cellar_shared.events.sources.intake import Terms
+
+    return Terms(_now(), replace, skip_bad, None if since is None else _moment_in(since))
+
+
+def _moment_in(text: str) -> int:
+    from cellar_shared.errors import BadInput
+    from cellar_shared.events.moments import moment_of
+
+    try:
+        when = datetime.fromisoformat(text)
+        return moment_of(when.replace(tzinfo=UTC) if len(text) == len("2024-05-03") else when)
+    except ValueError:
+        raise BadInput(f"--since {text!r} is no moment; say 2024-05-03 (its midnight UTC) or 2024-05-03T06:00:00+02:00") from None
+
+
+def _tell(reporter: Reporter, out: Path, reports: dict[str, TableReport], since: str | None) -> None:
+    refused = sum(report.refused for report in reports.values())
+    facts: dict[str, Any] = {"out": str(out)} | {table: report.rows for table, report in reports.items()} | {"refused": refused}
+    text = f"{out}: " + ", ".join(f"{report.rows:,} {'new ' if since else ''}{table}" for table, report in reports.items())
+    if since:
+        for fact, said in (("replaced", "replaced"), ("duplicates", "there already"), ("before", "older")):
+            facts[fact] = {table: getattr(report, fact) for table, report in reports.items()}
+            text += f"; {sum(facts[fact].values()):,} {said}"
+    if refused:
+        text += f"; {refused:,} rows left out, listed in {out / 'refused.csv'}"
+    reporter.result(facts, text)
 
 
 def import_xwines(
     source: Annotated[Path, typer.Argument(help="Folder with wines.csv and ratings.csv of an X-Wines release.")],
     out: Out,
     replace: Replace = False,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out, count them, list them in OUT/refused.csv.")] = False,
+    skip_bad: SkipBad = False,
+    since: Since = None,
     as_json: Json = False,
 ) -> None:
     """Import an X-Wines release (wines and ratings, scale 1-5, like = 4 or more)."""
@@ -26,21 +72,47 @@ def import_xwines(
 
     reporter = Reporter(as_json)
     with reporter.counting("reading X-Wines") as tell:
-        report = xwines.import_xwines(source, out, replace=replace, skip_bad=skip_bad, progress=tell)
-    reporter.result(
-        {"out": str(out), "wines": report.wines, "ratings": report.ratings, "refused": report.refused},
-        f"{out}: {report.wines:,} wines, {report.ratings:,} ratings"
-        + (f"; {report.refused:,} rows left out, listed in {out / 'refused.csv'}" if report.refused else ""),
-    )
+        reports = xwines.import_xwines(source, out, _terms(replace, skip_bad, since), progress=tell)
+    _tell(reporter, out, reports, since)
+
+
+def import_tables(
+    sources: Annotated[list[Path], typer.Argument(help="CSV or Parquet files, or folders that hold them.")],
+    out: Out,
+    mapping: Annotated[Path, typer.Option("--map", help="The map.yml that says which files and columns become which table.")],
+    replace: Replace = False,
+    skip_bad: SkipBad = False,
+    since: Since = None,
+    as_json: Json = False,
+) -> None:
+    """Import your own tables, as a map.yml says."""
+    from cellar_shared.events.sources import own_tables
+
+    reporter = Reporter(as_json)
+    with reporter.counting("reading tables") as tell:
+        reports = own_tables.import_tables(sources, mapping, out, _terms(replace, skip_bad, since), progress=tell)
+    _tell(reporter, out, reports, since)
 
 
 def check(
     data: Annotated[Path, typer.Argument(help="A data folder.")],
     as_json: Json = False,
 ) -> None:
-    """Check a data folder: digests, schema, ids, references between tables."""
+    """Check a data folder: digests, types, schema, keys, times, references between tables. Lists every broken rule."""
     from cellar_shared.events.checks import check_folder
 
     reporter = Reporter(as_json)
-    facts = check_folder(data)
+    facts = check_folder(data, _now())
     reporter.result(facts, "\n".join(f"{name}: {value}" for name, value in facts.items()))
+
+
+def schema(
+    table: Annotated[str | None, typer.Argument(help="A table's name; without one, the page about all of them in Markdown.")] = None,
+) -> None:
+    """Print a table's JSON Schema: its columns, their types and what they mean."""
+    import json
+
+    from cellar_shared.events.tables import schema_of
+    from cellar_shared.events.tables_page import page
+
+    typer.echo(json.dumps(schema_of(table), indent=2, ensure_ascii=False) if table else page(), nl=table is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from cellar_shared.events.appending import DataAppender
 from cellar_shared.events.imported import note_imported
 from cellar_shared.events.journal import Accepted, Journal
 from cellar_shared.events.pushed import BottleEvent, ImpressionEvent, OutcomeEvent, PreferenceEvent, RatingEvent, is_like, vintage_number
-from cellar_shared.events.tables import DataFolder
+from cellar_shared.events.tables import DataFolder, batches, schema_of
 
 SOURCE: Final = "push"
 ENTRIES_AT_ONCE: Final = 200_000
@@ -29,14 +29,16 @@ def fold_journal(data: Path, journal: Journal, through: int, *, say: Callable[[s
     while folder.manifest.journal_through < through:
         folder = _fold(data, journal, through, say)
     journal.trim(folder.manifest.journal_through, now_s=time.time())
-    note_imported(data, folder.manifest, lambda part: _noted_rows(data / "ratings" / part))
+    note_imported(data, folder.manifest, lambda part: _rows_of(data / "ratings" / part))
     return folder
 
 
-def _noted_rows(part: Path) -> list[tuple[Any, ...]]:
-    """A part's ratings as `note_imported` wants them."""
+def _rows_of(part: Path) -> Iterator[tuple[Any, ...]]:
+    """A part's ratings as `note_imported` wants them, some at a time in memory."""
     columns = ("event_id", "member_id", "wine_id", "vintage", "rating_raw", "scale", "like", pl.col("rated_at").dt.timestamp("us"))
-    return pl.scan_parquet(part).select(*columns, "time_precision", "defective").collect().rows()
+    rows = pl.scan_parquet(part, glob=False).select(*columns, "time_precision", "defective")
+    for batch in batches(rows, ENTRIES_AT_ONCE):
+        yield from batch.iter_rows()
 
 
 def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]) -> DataFolder:
@@ -59,17 +61,16 @@ def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]
 
 
 def _append(appender: DataAppender, table: str, rows: list[dict[str, Any]]) -> None:
-    frame = pl.DataFrame(rows, infer_schema_length=None)
-    key = {"ratings": "event_id", "preferences": "event_id", "outcomes": "outcome_id", "bottles": "bottle_id"}.get(table)
-    if key is not None and table in appender.folder.manifest.tables:
+    key = schema_of(table)["x-key"]
+    frame = pl.DataFrame(rows, infer_schema_length=None).unique(key, keep="first", maintain_order=True)
+    if table in appender.folder.manifest.tables:
         if table == "bottles":
             # A bottle is one row: what was pushed of it stands in for what was there.
-            appender.remove(table, key, frame[key])
+            appender.remove(table, "bottle_id", frame["bottle_id"])
         else:
             standing = appender.folder.scan(table).select(key).join(frame.lazy().select(key), on=key, how="semi").collect()
             frame = frame.join(standing, on=key, how="anti")
-    if frame.height:
-        appender.add(table, frame)
+    appender.add(table, frame)
 
 
 def _rows_by_table(accepted: Sequence[Accepted]) -> dict[str, list[dict[str, Any]]]:

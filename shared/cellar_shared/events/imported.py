@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -48,7 +48,7 @@ class ImportedEvents:
         return None
 
 
-def note_imported(data: Path, manifest: DataManifest, rows_of: Callable[[str], Sequence[tuple[Any, ...]]]) -> None:
+def note_imported(data: Path, manifest: DataManifest, rows_of: Callable[[str], Iterable[tuple[Any, ...]]]) -> None:
     """Note the ratings of every part that was not noted yet, and forget parts that are no more.
 
     `rows_of` gives a part's rows as (event_id, *row) with the row as `row_of` has it.
@@ -58,9 +58,9 @@ def note_imported(data: Path, manifest: DataManifest, rows_of: Callable[[str], S
     for part, digest in parts.items():
         file = data / FOLDER / f"{digest}.npy"
         if not file.is_file():
-            rows = rows_of(part)
-            noted = np.array([[id_hash(row[0]) for row in rows], [content_hash(row[1:]) for row in rows]], dtype=np.uint64)
-            _save(file, noted[:, np.argsort(noted[0], kind="stable")])
+            hashes = (each for row in rows_of(part) for each in (id_hash(row[0]), content_hash(row[1:])))
+            noted = np.fromiter(hashes, dtype=np.uint64).reshape(-1, 2)
+            _save(file, np.ascontiguousarray(noted[np.argsort(noted[:, 0], kind="stable")].T))
     for file in (data / FOLDER).glob("*.npy"):
         if file.stem not in parts.values():
             file.unlink(missing_ok=True)

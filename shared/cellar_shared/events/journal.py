@@ -1,9 +1,9 @@
 """The data's journal: every pushed event, durable before it is acknowledged, once; what tables and overlays are made of.
 
 It is one SQLite database in the data folder, shared by every process that takes events in. A position is an event's place
-in the order of acceptance; a new journal's lie behind those of any before it, so that an overlay never takes one for another.
-Once `materialize` has folded events into the tables their content goes, after a while; that they were there stays, so that a
-sender who tries again hears so.
+in the order of acceptance; a new journal's lie behind those of any before it, so that an overlay never takes one for
+another. Once `materialize` has folded events into the tables their content goes, after a while; that they were there
+stays, so that a sender who tries again hears so.
 """
 
 from __future__ import annotations

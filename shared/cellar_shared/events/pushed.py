@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -18,7 +18,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=512)]
 Text = Annotated[str, Meta(max_length=512)]
 Vintage = Annotated[int, Meta(ge=1500, le=2200)] | Literal["NV"] | None
 Instant = Annotated[datetime, Meta(tz=True)]
-Year = Annotated[int, Meta(ge=1500, le=2300)]
+Year = Annotated[int, Meta(ge=1700, le=2300)]
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
@@ -52,18 +52,18 @@ class ImpressionEvent(_Event, frozen=True, tag="impression", kw_only=True):
     """A wine was shown to a member, at a position of an answer."""
 
     request_id: Id
-    position: Annotated[int, Meta(ge=1, le=10_000)]
+    position: Annotated[int, Meta(ge=0, le=1000)]
     wine_id: Id
     vintage: Vintage = None
-    source: Text
-    propensity: Annotated[float, Meta(ge=0, le=1)] | None = None
-    candidate_hash: Text | None = None
+    source: Id
+    propensity: Annotated[float, Meta(gt=0, le=1)]
+    candidate_hash: Id
 
 
 class OutcomeEvent(_Event, frozen=True, tag="outcome", kw_only=True):
-    """What came of it: a wine was looked at, bought, opened, liked, refused."""
+    """What a member did with a wine, whether or not it had been shown: opened, bought, liked, dismissed, ..."""
 
-    outcome: Literal["viewed", "saved", "bought", "opened", "liked", "disliked", "dismissed"]
+    outcome: Annotated[str, Meta(min_length=1, max_length=64)]
     wine_id: Id
     vintage: Vintage = None
     value: float | None = None
@@ -77,17 +77,17 @@ class BottleEvent(_Event, frozen=True, tag="bottle", kw_only=True):
     bottle_id: Id
     wine_id: Id
     vintage: Vintage = None
-    size_ml: Annotated[int, Meta(ge=1, le=100_000)] | None = None
-    state: Literal["stored", "pending", "consumed"]
-    acquired_at: Instant | None = None
+    size_ml: Annotated[int, Meta(ge=50, le=30_000)] | None = None
+    state: Literal["pending", "stored", "consumed"]
+    acquired_at: date | None = None
     storage_id: Id | None = None
     location: Text | None = None
     bin: Text | None = None
-    consumed_at: Instant | None = None
-    consumed_how: Text | None = None
+    consumed_at: date | None = None
+    consumed_how: Literal["drunk", "gifted", "sold", "donated", "lost", "faulty", "other"] | None = None
     window_from: Year | None = None
     window_to: Year | None = None
-    window_source: Text | None = None
+    window_source: Literal["personal", "community", "critic"] | None = None
 
 
 class PreferenceEvent(_Event, frozen=True, tag="preference", kw_only=True):
@@ -117,8 +117,8 @@ def encode_event(event: Event) -> bytes:
 
 def content_digest(event: Event) -> bytes:
     """Sixteen bytes that two events share exactly when they say the same, however they were written down."""
-    in_utc = {name: moment.astimezone(UTC) for name, moment in _moments(event)}
-    return blake2b(_encoder.encode(msgspec.structs.replace(event, **in_utc)), digest_size=16).digest()
+    occurred_at = event.occurred_at.astimezone(UTC)
+    return blake2b(_encoder.encode(msgspec.structs.replace(event, occurred_at=occurred_at)), digest_size=16).digest()
 
 
 def with_scale(event: Event, catalogue_scale: str) -> Event:
@@ -139,9 +139,9 @@ def wrong_with(event: Event, now: datetime) -> Wrong | None:
     """What is wrong with an event beyond its form; None when it can be taken. `now` is aware."""
     if event.occurred_at > now + CLOCK_SKEW:
         return Wrong("occurred_at", f"occurred_at {event.occurred_at.isoformat()} lies in the future; send what has happened")
-    for name, moment in _moments(event):
-        if not EARLIEST <= moment < LATEST:
-            sentence = f"{name} {moment.isoformat()} lies outside the years {EARLIEST.year} to {LATEST.year - 1}; send when it happened"
+    for name, day in _days(event):
+        if not EARLIEST.date() <= day < LATEST.date():
+            sentence = f"{name} {day.isoformat()} lies outside the years {EARLIEST.year} to {LATEST.year - 1}; send when it happened"
             return Wrong(name, sentence)
     if isinstance(event, RatingEvent):
         try:
@@ -154,9 +154,9 @@ def wrong_with(event: Event, now: datetime) -> Wrong | None:
     return None
 
 
-def _moments(event: Event) -> Iterator[tuple[str, datetime]]:
-    """The moments that the event names, by field."""
-    yield "occurred_at", event.occurred_at
+def _days(event: Event) -> Iterator[tuple[str, date]]:
+    """The days that the event names, by field."""
+    yield "occurred_at", event.occurred_at.date()
     if isinstance(event, BottleEvent):
         if event.acquired_at is not None:
             yield "acquired_at", event.acquired_at

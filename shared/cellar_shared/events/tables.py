@@ -23,6 +23,8 @@ import polars as pl
 
 from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import BadInput
+from cellar_shared.events.journal import FILE as JOURNAL
+from cellar_shared.events.journal import Journal
 from cellar_shared.events.locking import writing_alone
 from cellar_shared.events.manifest import MANIFEST, DataManifest, TableFacts, encoded, read_manifest
 
@@ -31,8 +33,12 @@ _SCHEMAS = resources.files("cellar_shared.events").joinpath("schemas")
 
 @cache
 def published_tables() -> tuple[str, ...]:
-    """The names of the tables that have a published schema, in alphabetical order."""
-    return tuple(sorted(file.name.removesuffix(".schema.json") for file in _SCHEMAS.iterdir() if file.name.endswith(".schema.json")))
+    """The names of the tables that have a published schema, in alphabetical order; those of a night's output last."""
+    of_data, of_a_night = (
+        sorted(file.name.removesuffix(".schema.json") for file in place.iterdir() if file.name.endswith(".schema.json"))
+        for place in (_SCHEMAS, _SCHEMAS.joinpath("night"))
+    )
+    return (*of_data, *(f"night/{table}" for table in of_a_night))
 
 
 @cache
@@ -54,6 +60,8 @@ def _dtype(rule: dict[str, Any]) -> pl.DataType:
     kind = next(kind for kind in kinds if kind != "null")
     if rule.get("format") == "date-time":
         return pl.Datetime("us", "UTC")
+    if rule.get("format") == "date":
+        return pl.Date()
     if kind == "array":
         return pl.List(pl.String())
     return {"string": pl.String(), "number": pl.Float64(), "integer": pl.Int32(), "boolean": pl.Boolean()}[kind]
@@ -112,6 +120,20 @@ def _missing_part(path: Path, manifest: DataManifest) -> Path | None:
     return next((part for part in parts if not part.is_file()), None)
 
 
+def _require_no_pushed_events(path: Path) -> None:
+    """BadInput where replacing the folder would lose events that were pushed to it."""
+    if (path / JOURNAL).is_file():
+        journal = Journal(path)
+        try:
+            if journal.last():
+                raise BadInput(
+                    f"{path} has taken in pushed events, which a source does not have; import what is new into it with --since, "
+                    "or name another folder"
+                )
+        finally:
+            journal.close()
+
+
 @dataclass(slots=True)
 class DataWriter:
     """Writes a data folder beside its final place and moves it there when all went well: whole or not at all.
@@ -144,6 +166,7 @@ class DataWriter:
             if not (self.path / MANIFEST).is_file():
                 raise BadInput(f"{self.path} is not a data folder, so it is not replaced; name another folder")
             held.enter_context(writing_alone(self.path))
+            _require_no_pushed_events(self.path)
         self.staging = held.enter_context(staged_folder(self.path))
         held.push(self._finish)
 
@@ -164,19 +187,21 @@ class DataWriter:
         self._rows[table] = self._rows.get(table, 0) + rows.height
 
 
-def write_part(file: Path, table: str, rows: pl.DataFrame) -> str:
-    """Write a part and return its digest; columns are brought to the schema's names, order and dtypes, others stay behind them.
-
-    It is on disk; that its folder names it is the caller's matter.
-    """
+def conformed(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the table's columns in the schema's names, order and dtypes, others behind them; BadInput when one is missing."""
     missing = [name for name in schema_of(table)["required"] if name not in rows.columns]
     if missing:
         raise BadInput(f"table {table}: column {', '.join(missing)} is missing; it has {', '.join(rows.columns)}")
     dtypes = dtypes_of(table)
     known = [pl.col(name).cast(dtype) for name, dtype in dtypes.items() if name in rows.columns]
-    extra = [pl.col(name) for name in rows.columns if name not in dtypes]
+    return rows.select(known + [pl.col(name) for name in rows.columns if name not in dtypes])
+
+
+def write_part(file: Path, table: str, rows: pl.DataFrame) -> str:
+    """Write a part of `table`, conformed, and return its digest. It is on disk; that its folder names it is the caller's matter."""
+    ready = conformed(table, rows)
     file.parent.mkdir(parents=True, exist_ok=True)
-    rows.select(known + extra).write_parquet(file, compression="zstd")
+    ready.write_parquet(file, compression="zstd")
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -24,13 +24,14 @@ from cellar_shared.features.counts import (
     shrink_to_long_run,
 )
 from cellar_shared.features.expectation import expect
-from cellar_shared.features.histories import Events
-from cellar_shared.features.wines import Wines, no_wines
+from cellar_shared.features.histories import Events, wines_of
+from cellar_shared.features.wines import Wines
 
 LENIENCY_BELIEF: Final = 3.0  # ratings' worth of belief in the average member
 # What is added up is rounded to multiples of this (likes, units of strength). Their sums are exact in any order, so no
 # count depends, not even in its last bit, on events that it does not count.
 FINEST: Final = 2.0**-20
+ROWS_AT_ONCE: Final = 250_000
 
 Float64s = npt.NDArray[np.float64]
 
@@ -40,24 +41,28 @@ def count_ratings(wines: Wines, events: Events, members: npt.NDArray[np.int32]) 
     order = np.lexsort((members, events["moment"]))
     events, members = events[order], members[order]
     days = day_of(events["moment"])
-    records = no_wines(len(events))
-    known = events["row"] >= 0
-    records[known] = wines[events["row"][known]]
     liked, strengths = events["liked"].astype(np.float64), events["strength"].astype(np.float64)
     means = np.column_stack([_trailing(days, liked, LIKE_PRIOR), _trailing(days, strengths, STRENGTH_PRIOR)])
     above = np.column_stack([liked, strengths]) - means
     plain = np.column_stack([np.ones(len(events)), liked, strengths <= POOR_AT_MOST, strengths >= GREAT_FROM])
-    keys = group_keys(records, events["vintage"])
+    # Of millions of ratings few differ in wine and vintage.
+    both = events["row"].astype(np.int64) << 16 | (events["vintage"].astype(np.int64) & 0xFFFF)
+    _, first, pair = np.unique(both, return_index=True, return_inverse=True)
+    records = wines_of(wines, events["row"][first])
+    keys = group_keys(records, events["vintage"][first])
 
     def counted(above_of_group: Float64s, unexplained: Float64s) -> RunningCounts:
-        groups = keys.shape[1]
-        values = np.tile(np.column_stack([plain, _in_steps(above_of_group)]), (groups, 1))
+        values = np.column_stack([plain, _in_steps(above_of_group)])
         everyone = np.column_stack([plain, _in_steps(unexplained), _in_steps(strengths)])
-        return RunningCounts.of_values(keys.T.ravel(), np.tile(days, groups), values, days, everyone)
+        return RunningCounts.joined(((of_group[pair], days, values) for of_group in keys.T), days, everyone)
 
     rough = counted(above, above[:, 0])
-    expected = expect(rough, records, events["vintage"], days)
-    surprise = _in_steps(above - expected.above("wine_vintage"))
+    expected = np.empty_like(above)
+    for start in range(0, len(events), ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        expected[some] = expect(rough, records[pair[some]], events["vintage"][some], days[some]).above("wine_vintage")
+    del rough
+    surprise = _in_steps(above - expected)
     leniency = _leniency(members, surprise)
     return counted(above - leniency, (surprise - leniency)[:, 0])
 

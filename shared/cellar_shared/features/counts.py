@@ -9,6 +9,7 @@ Beside the plain likes each key gathers how far its likes lay above what could b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -112,6 +113,27 @@ class RunningCounts:
         of_day, last = np.unique(everyone_days[order][::-1], return_index=True)
         everyone = np.cumsum(everyone_values[order], axis=0)[len(order) - 1 - last]
         return cls(key[new_key], (index[steps] << DAY_BITS) | day[steps], totals, of_day, everyone)
+
+    @classmethod
+    def joined(cls, parts: Iterable[tuple[Int64s, Int64s, Float64s]], everyone_days: Int64s, everyone_values: Float64s) -> RunningCounts:
+        """As `of_values` of all parts (keys, days, values) together, where no key is in two of them; a part at a time in memory."""
+        none = np.zeros(0, dtype=np.int64), np.zeros((0, len(TOTALS)))
+        whole = cls.of_values(none[0], none[0], none[1], everyone_days, everyone_values)
+        counted = [cls.of_values(*part, *none) for part in parts]
+        keys = np.concatenate([part.keys for part in counted])
+        order = np.argsort(keys, kind="stable")
+        rank = np.empty(len(keys), dtype=np.int64)
+        rank[order] = np.arange(len(keys))
+        firsts = np.cumsum([0, *(len(part.keys) for part in counted)])
+        steps = np.concatenate(
+            [
+                (rank[first + (part.steps >> DAY_BITS)] << DAY_BITS) | (part.steps & ((1 << DAY_BITS) - 1))
+                for first, part in zip(firsts, counted, strict=False)
+            ]
+        )
+        in_order = np.argsort(steps, kind="stable")
+        totals = np.concatenate([part.totals for part in counted])[in_order]
+        return cls(keys[order], steps[in_order], totals, whole.days, whole.everyone)
 
     def before(self, keys: Int64s, days: Int64s) -> Float64s:
         """What each key had gathered before 00:00 UTC of its day: keys' shape + (TOTALS,); `days` broadcasts against `keys`."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cellar_shared.display import Reporter
+from cellar_shared.errors import BadInput
 
 
 def forget(
@@ -17,6 +18,9 @@ def forget(
     bundle: Annotated[
         list[Path] | None, typer.Option("--bundle", help="Say whether this bundle learnt from them (again for more).")
     ] = None,
+    prediction_log: Annotated[
+        list[Path] | None, typer.Option("--prediction-log", help="Take them out of this prediction log (again for more).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
     """Forget a member: hide them at once, delete what was kept, and print a receipt of what remains where."""
@@ -24,7 +28,18 @@ def forget(
 
     from cellar_shared.forgetting.forget import forget as work
     from cellar_shared.store.opening import open_store
+    from cellar_shared.telemetry import forgetting
+    from cellar_shared.telemetry.predictions import PredictionSettings
+
+    def forget_predictions(member_id: str) -> int:
+        rows = 0
+        for folder in prediction_log or ():
+            if (settings := PredictionSettings.from_environment(folder)) is not None:
+                rows += forgetting.forget(folder, [settings.member_hash().of(member_id)]).rows
+        return rows
 
     reporter = Reporter(as_json)
-    receipt = work(member, data, open_store(store), bundles=bundle or (), say=reporter.say)
+    if missing := [folder for folder in prediction_log or () if not folder.is_dir()]:
+        raise BadInput(f"{missing[0]} is no folder; name the folder of a prediction log")
+    receipt = work(member, data, open_store(store), bundles=bundle or (), forget_predictions=forget_predictions, say=reporter.say)
     reporter.result(msgspec.to_builtins(receipt), receipt.text())

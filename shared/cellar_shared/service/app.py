@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -24,15 +25,21 @@ from cellar_shared.service.metadata import Live, ModelReady, Ready, ServerMetada
 from cellar_shared.service.openapi import openapi_document
 from cellar_shared.service.readiness import Readiness
 from cellar_shared.service.score import ScoreRoute
+from cellar_shared.telemetry.exporting import Telemetry
+from cellar_shared.telemetry.settings import TelemetrySettings
 
 
-def build_app(service: ScoringService, keys: Keys | None = None, limits: Limits | None = None) -> Starlette:
+def build_app(
+    service: ScoringService, *, keys: Keys | None = None, limits: Limits | None = None, telemetry: TelemetrySettings | None = None
+) -> Starlette:
     """The app that serves `service`; loading starts with the server, in a thread.
 
     With `keys`, every route but the health routes asks for one. `limits` bound what waits, by default as `limits` says.
-    `app.state.readiness` is the app's Readiness.
+    `app.state.readiness` is the app's Readiness. Without `telemetry` the environment says where measurements go;
+    BadInput when it cannot be understood. Exporters start and end with the server, in the process that serves.
     """
     readiness = Readiness(service)
+    settings = telemetry or TelemetrySettings.from_environment()
     document = openapi_document(service)
     document_json = msgspec.json.encode(document)
     page = docs_page(document)
@@ -66,10 +73,14 @@ def build_app(service: ScoringService, keys: Keys | None = None, limits: Limits 
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        readiness.start()
-        yield
-        if (close := getattr(service, "close", None)) is not None:
-            await close()
+        exporting = Telemetry(settings, service.name)
+        try:
+            readiness.start()
+            yield
+        finally:
+            if (close := getattr(service, "close", None)) is not None:
+                await close()
+            await asyncio.to_thread(exporting.stop)
 
     app = Starlette(
         routes=[

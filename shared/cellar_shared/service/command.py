@@ -91,7 +91,7 @@ def run_service(name: str, build: Callable[[], ScoringService], options: ServeOp
     keys = None if file is None else Keys(file)
     limits = Limits(options.max_in_flight)
     if link is not None:
-        app = build_app(build(), keys, limits)
+        app = build_app(build(), keys=keys, limits=limits)
         sys.exit(serve_as_worker(app, app.state.readiness, link, options.drain_notice_s))
 
     reporter = Reporter()
@@ -103,7 +103,7 @@ def run_service(name: str, build: Callable[[], ScoringService], options: ServeOp
 
     with _metrics(options, reporter):
         if options.workers == 1:
-            app = build_app(build(), keys, limits)
+            app = build_app(build(), keys=keys, limits=limits)
             leave = app.state.readiness.leave
             serve(app, options.host, options.port, on_listening=listening, on_leaving=leave, drain_notice_s=options.drain_notice_s)
             return
@@ -122,7 +122,9 @@ def keys_file(options: ServeOptions) -> Path | None:
     if options.keys is not None or _is_loopback(options.host):
         return options.keys
     if not options.no_auth:
-        raise BadInput(f"--host {options.host} can be reached from elsewhere: give --keys FILE (`cellar keys new NAME --file FILE` makes it).")
+        raise BadInput(
+            f"--host {options.host} can be reached from elsewhere: give --keys FILE (`cellar keys new NAME --file FILE` makes it)."
+        )
     if os.environ.get(BEHIND_ROUTER_VARIABLE) != "1":
         raise BadInput(
             f"--no-auth with --host {options.host} would answer anybody: give --keys FILE, "
@@ -145,7 +147,9 @@ def keys_new(
         append_line(file, line)
         reporter.say(f"{file} holds its digest; services that use it know it within a second. The key itself is shown this once:")
     else:
-        reporter.say(f"Put this line into the services' keys file:\n{line}\nThe key itself is shown this once:")
+        reporter.say("Put this line into the services' keys file:")
+        sys.stderr.write(f"{line}\n")  # as it is: a console would wrap it
+        reporter.say("The key itself is shown this once:")
     sys.stdout.write(f"{key}\n")
 
 

@@ -25,14 +25,16 @@ class RequestContext(msgspec.Struct, frozen=True):
     received_at: datetime  # aware, UTC
     stages: Stages
     deadline: Deadline = NO_DEADLINE
+    attempt: int = 1  # which try of the same request this is, as the router counts
 
 
 class ScoringService(Protocol):
     """One model behind `POST /score`.
 
     A service may also have `example`, a request (a struct or what its JSON would be) that /docs and the OpenAPI
-    document show, `route`, the path it answers instead of /score (`route_of`), `documented_request_type` where it decodes
-    parts of a request itself, and a coroutine function `close` that lets go of what `load` opened.
+    document show, `request_rules`, what the schema of its request says beyond the types (as JSON Schema), `route`, the path
+    it answers instead of /score (`route_of`), `documented_request_type` where it decodes parts of a request itself, and a
+    coroutine function `close` that lets go of what `load` opened, called once the server has answered its last request.
     """
 
     @property

@@ -21,11 +21,15 @@ from cellar_shared.service.body import discard_body
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.problems import Problem, plain_document, problem_document, problem_response
 from cellar_shared.service.timing import Stages
+from cellar_shared.telemetry.logs import fault
+from cellar_shared.telemetry.requests import CLIENT_GONE, RequestRecord
 
 logger = logging.getLogger("cellar.service")
 
 CONTRACT = b"1"
 REQUEST_ID_HEADER = b"x-ms-client-request-id"
+# Envoy counts its tries in it, where its routes ask for that; a client that tries again by itself begins at 1 again.
+ATTEMPT_HEADER = b"x-envoy-attempt-count"
 # Azure's limit, and nothing that could split a header or a log line.
 _ACCEPTED_ID = re.compile(rb"[!-~]{1,100}")
 
@@ -40,6 +44,12 @@ def request_id_of(headers: Mapping[bytes, bytes]) -> str:
     return given.decode("ascii") if given and _ACCEPTED_ID.fullmatch(given) else uuid4().hex
 
 
+def attempt_of(headers: Mapping[bytes, bytes]) -> int:
+    """Which of the router's tries of a request this is, from 1; 1 where nothing sensible is said."""
+    told = headers.get(ATTEMPT_HEADER, b"")
+    return max(1, int(told)) if told.isdigit() and len(told) <= 4 else 1
+
+
 class Frame:
     """ASGI middleware; leaves a RequestContext and the headers (name to last value) in the scope."""
 
@@ -52,13 +62,15 @@ class Frame:
             return
         headers = scope[HEADERS] = dict(scope["headers"])
         stages = Stages()
-        context = scope[CONTEXT] = RequestContext(request_id_of(headers), datetime.now(UTC), stages)
+        context = scope[CONTEXT] = RequestContext(request_id_of(headers), datetime.now(UTC), stages, attempt=attempt_of(headers))
+        record = RequestRecord(scope["method"], headers, context.request_id)
         is_started = False
 
         async def send_framed(message: Message) -> None:
             nonlocal is_started
             if message["type"] == "http.response.start":
                 is_started = True
+                record.status = message["status"]
                 framed: list[tuple[bytes, bytes]] = message["headers"]
                 framed.append((b"cellar-contract", CONTRACT))
                 framed.append((REQUEST_ID_HEADER, context.request_id.encode()))
@@ -69,18 +81,22 @@ class Frame:
         try:
             await self._app(scope, receive, send_framed)
         except ClientDisconnect:
-            return
+            record.error = CLIENT_GONE
         except Problem as problem:
+            record.error = problem.code
             response = problem_response(problem_document(problem, context.request_id))
             if problem.before_body:
                 await _answer_then_drop(response, receive, send_framed, closes=problem.code == "too-large")
             else:
                 await response(scope, receive, send_framed)
-        except Exception:
-            logger.exception("request %s failed", context.request_id)
+        except Exception as error:
+            record.error = type(error).__name__
+            fault(logger, f"request {context.request_id} failed", error)
             if not is_started:
                 sentence = "This is a fault of the service. Report it with the request_id."
                 await problem_response(plain_document(500, sentence, context.request_id))(scope, receive, send_framed)
+        finally:
+            record.finish(scope.get("route"), stages.laps)
 
 
 async def http_problem(request: Request, error: Exception) -> Response:

@@ -45,12 +45,13 @@ class Traffic:
 class Arrival:
     """What was known when a request's head had been received."""
 
-    __slots__ = ("_traffic", "ahead", "at_s", "is_crowded")
+    __slots__ = ("_traffic", "ahead", "at_s", "is_crowded", "is_whole")
 
     def __init__(self, traffic: Traffic, is_crowded: bool) -> None:
         self.at_s = perf_counter()
         self.ahead = traffic.in_flight
-        self.is_crowded = is_crowded  # more connections than this process takes
+        self.is_crowded = is_crowded  # it came on a connection beyond those that this process takes
+        self.is_whole = False  # its body too has been received
         self._traffic: Traffic | None = traffic
 
     def leave(self) -> None:

@@ -38,8 +38,8 @@ _REQUEST_ID = {
     "name": "x-ms-client-request-id",
     "in": "header",
     "required": False,
-    "description": "Echoed and logged: 1 to 100 visible ASCII characters",
-    "schema": {"type": "string", "maxLength": 100},
+    "description": "Echoed and logged where it is 1 to 100 visible ASCII characters, else replaced by one of ours",
+    "schema": {"type": "string"},
 }
 _DEADLINE = {
     "name": "x-deadline-ms",
@@ -53,7 +53,11 @@ _AUTHENTICATE = {"www-authenticate": {"description": "The scheme of the key", "s
 _EXTRA_HEADERS = {"401": _AUTHENTICATE, "429": _RETRY_AFTER, "503": _RETRY_AFTER}
 # With or without: whether this process asks for keys is its operator's matter, and the document says the same in both cases.
 _SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}]
-_BEARER = {"type": "http", "scheme": "bearer", "description": "A key of the operator; behind a router that asks for it, none is needed here"}
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of the operator; behind a router that asks for it, none is needed here",
+}
 _MODEL_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
@@ -63,6 +67,7 @@ def openapi_document(service: ScoringService) -> dict[str, Any]:
     (request, problem, *schemas_of_answers), schemas = msgspec.json.schema_components(
         [documented_request_type(service), ProblemDocument, *answers], ref_template="#/components/schemas/{name}"
     )
+    schemas[documented_request_type(service).__name__] |= getattr(service, "request_rules", {})
     answer, live, ready, server, model, model_ready = schemas_of_answers
 
     def operation(
@@ -85,6 +90,8 @@ def openapi_document(service: ScoringService) -> dict[str, Any]:
     body: dict[str, Any] = {"schema": request}
     if (example := getattr(service, "example", None)) is not None:
         body["example"] = msgspec.to_builtins(example)
+    # It only reads, or knows events again by their ids: clients may send it again when a connection breaks.
+    score["x-idempotent"] = True
     score["requestBody"] = {"required": True, "content": {"application/json": body}}
     return {
         "openapi": "3.1.0",

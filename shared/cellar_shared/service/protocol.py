@@ -45,6 +45,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         self._arrivals: deque[Arrival] = deque()
         super().connection_made(transport)
+        # Decided once: those that were here before a crowd came are served on.
+        self._is_crowding = len(self.connections) > self.server_state.max_connections
         if len(self.connections) > FLOOD_FACTOR * self.server_state.max_connections:
             transport.abort()
             return
@@ -82,12 +84,11 @@ class Connection(HttpToolsProtocol):
             self._refusal = UPGRADE_WITH_BODY
             raise ValueError(UPGRADE_WITH_BODY)
         state = self.server_state
-        is_crowded = len(self.connections) > state.max_connections
-        arrival = state.traffic.arrive(is_crowded=is_crowded)
+        arrival = state.traffic.arrive(is_crowded=self._is_crowding)
         self._arrivals.append(arrival)
         self.scope[ARRIVAL] = arrival  # type: ignore[typeddict-unknown-key]  # ASGI lets servers add keys of their own
         super().on_headers_complete()
-        if is_crowded or state.is_closing:
+        if self._is_crowding or state.is_closing:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -96,6 +97,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._stalled_bytes = 0
+        if self._arrivals:
+            self._arrivals[-1].is_whole = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -8,6 +8,9 @@ import threading
 from cellar_shared.errors import CellarError
 from cellar_shared.service.contract import ScoringService
 from cellar_shared.service.problems import Problem
+from cellar_shared.telemetry import names
+from cellar_shared.telemetry.logs import fault
+from cellar_shared.telemetry.recorder import RECORDER
 
 logger = logging.getLogger("cellar.service")
 
@@ -27,6 +30,7 @@ class Readiness:
 
     def start(self) -> None:
         """Load in a thread that never holds up the process's exit."""
+        RECORDER.set(names.READY, 0)
         threading.Thread(target=self._load, name=f"load-{self._service.name}", daemon=True).start()
 
     def wait(self, timeout_s: float) -> bool:
@@ -56,11 +60,12 @@ class Readiness:
             logger.error("%s is not ready: %s", self._service.name, refusal)
             self._refuse(str(refusal))
         except BaseException as error:  # SystemExit too: in a thread it would pass in silence and leave "loading"
-            logger.exception("%s is not ready: loading failed", self._service.name)
+            fault(logger, f"{self._service.name} is not ready: loading failed", error)
             # The text of an unexpected error may name paths and hosts; its kind is enough outside.
             self._refuse(f"{type(error).__name__}; the log of this process holds the trace.")
         else:
             self.is_ready = True
+            RECORDER.set(names.READY, 1)
         finally:
             self._settled.set()
 

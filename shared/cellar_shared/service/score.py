@@ -14,7 +14,7 @@ from cellar_shared.service.body import READ_WITHIN_S, read_body, require_json
 from cellar_shared.service.contract import RequestContext, ScoringService
 from cellar_shared.service.deadline import DEADLINE_HEADER, NO_DEADLINE, Deadline, deadline_of
 from cellar_shared.service.frame import CONTEXT, HEADERS
-from cellar_shared.service.limits import ARRIVAL
+from cellar_shared.service.limits import ARRIVAL, Arrival
 from cellar_shared.service.payload import Payload
 from cellar_shared.service.problems import Problem
 from cellar_shared.service.readiness import Readiness
@@ -33,13 +33,18 @@ class ScoreRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context: RequestContext = scope[CONTEXT]
         headers: dict[bytes, bytes] = scope[HEADERS]
+        arrival: Arrival = scope[ARRIVAL]
         deadline = NO_DEADLINE
         if (given := headers.get(DEADLINE_HEADER)) is not None:
-            deadline = deadline_of(given, scope[ARRIVAL].at_s)
+            deadline = deadline_of(given, arrival.at_s)
             context = msgspec.structs.replace(context, deadline=deadline)
+        left_s = deadline.left_ms() / 1000
+        if left_s <= 0:
+            raise deadline.passed(before_body=True)
         lap = context.stages.lap
         # Read first, whatever the verdict: a connection is fit for the next request only once this one is off it.
-        body = await _read_in_time(headers, receive, deadline)
+        # A timeout costs several microseconds, and nearly every body has arrived with its head.
+        body = await (read_body(headers, receive) if arrival.is_whole else _read_in_time(headers, receive, deadline, left_s))
         lap("read")
         self._readiness.require()
         require_json(headers)
@@ -64,10 +69,7 @@ class ScoreRoute:
         await send({"type": "http.response.body", "body": content})
 
 
-async def _read_in_time(headers: Mapping[bytes, bytes], receive: Receive, deadline: Deadline) -> bytes:
-    left_s = deadline.left_ms() / 1000
-    if left_s <= 0:
-        raise deadline.passed(before_body=True)
+async def _read_in_time(headers: Mapping[bytes, bytes], receive: Receive, deadline: Deadline, left_s: float) -> bytes:
     try:
         async with asyncio.timeout(min(left_s, READ_WITHIN_S)):
             return await read_body(headers, receive)

@@ -49,7 +49,7 @@ class Server(uvicorn.Server):
         self._is_accepting = False
         self._stop_at: float | None = None
         self._opening: set[asyncio.Task[object]] = set()
-        # What to do in the event loop once it accepts connections, and on the two signals.
+        # What to do in the event loop once it runs, and on the two signals; set before `run`.
         self.on_started: Callable[[], None] = lambda: None
         self.on_term: Callable[[], None] = lambda: None
         self.on_interrupt: Callable[[], None] = lambda: self.stop(0)
@@ -153,8 +153,8 @@ class Server(uvicorn.Server):
             yield
             return
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, lambda: self.on_term())
-        loop.add_signal_handler(signal.SIGINT, lambda: self.on_interrupt())
+        loop.add_signal_handler(signal.SIGTERM, self.on_term)
+        loop.add_signal_handler(signal.SIGINT, self.on_interrupt)
         try:
             yield
         finally:

@@ -20,6 +20,11 @@ class Stages:
         self._laps.append((name, (now - self._last) * 1000))
         self._last = now
 
+    @property
+    def laps(self) -> list[tuple[str, float]]:
+        """Every stage so far and its milliseconds, in order."""
+        return self._laps
+
     def header(self) -> bytes:
         """The Server-Timing value, durations in milliseconds, in the order of the laps; empty without one."""
         return ", ".join([f"{name};dur={ms:.3f}" for name, ms in self._laps]).encode()

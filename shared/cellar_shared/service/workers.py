@@ -138,7 +138,8 @@ class Supervisor:
         with theirs:
             variables = {
                 NUMBER_VARIABLE: str(place.number),
-                LINK_VARIABLE: link_variable(self._listener, theirs, accepts_at_once=not self._accepting()),
+                # One that is leaving counts: it serves on until another is loaded.
+                LINK_VARIABLE: link_variable(self._listener, theirs, accepts_at_once=not self._is_accepted()),
             }
             process = subprocess.Popen(
                 self._command,
@@ -168,7 +169,7 @@ class Supervisor:
             worker.is_accepting = True
             for other in self._workers:
                 if other.is_leaving:
-                    other.tell(RELEASE)
+                    self._release(other)
             if not self._has_listened:
                 self._has_listened = True
                 self._on_listening()
@@ -183,11 +184,16 @@ class Supervisor:
         elif word == LEAVING:
             worker.is_leaving = True
             self._vacate(worker, start_at=0.0)
-            if self._accepting():
-                worker.tell(RELEASE)
+            if any(other.is_accepting and not other.is_leaving for other in self._workers):
+                self._release(worker)
 
-    def _accepting(self) -> list[Worker]:
-        return [worker for worker in self._workers if worker.is_accepting and not worker.is_leaving]
+    @staticmethod
+    def _release(worker: Worker) -> None:
+        worker.is_accepting = False
+        worker.tell(RELEASE)
+
+    def _is_accepted(self) -> bool:
+        return any(worker.is_accepting for worker in self._workers)
 
     def _vacate(self, worker: Worker, start_at: float) -> Place | None:
         for place in self._places:
@@ -206,6 +212,9 @@ class Supervisor:
         except subprocess.TimeoutExpired:  # it closed the channel and lives: of no use
             worker.process.kill()
             status = worker.process.wait()
+        if self._status is None and not self._is_accepted():
+            for other in self._workers:
+                other.tell(ACCEPT)
         place = self._vacate(worker, start_at=0.0)
         if self._status is not None or place is None:
             return
@@ -218,9 +227,6 @@ class Supervisor:
         delay_s = 0.0 if place.quick_ends == 1 else min(FIRST_DELAY_S * 2 ** (place.quick_ends - 2), LONGEST_DELAY_S)
         place.start_at = monotonic() + delay_s
         logger.error("worker %d (process %d) ended with %d; next start in %.1f s", worker.number, worker.process.pid, status, delay_s)
-        if not self._accepting():
-            for other in self._workers:
-                other.tell(ACCEPT)
 
     def _signalled(self, signals: bytes) -> None:
         for each in signals:
@@ -234,7 +240,7 @@ class Supervisor:
             self._listener.close()
         self._kill_at = monotonic() + KILL_AFTER_S + (self._drain_notice_s if word == DRAIN else 0)
         for worker in self._workers:
-            worker.tell(word if worker.is_accepting else STOP)  # one that is still starting hears it when it is up
+            worker.tell(word if worker.is_accepting or worker.is_leaving else STOP)  # one that is still starting hears it when it is up
 
     @contextmanager
     def _signals(self) -> Iterator[socket.socket]:

@@ -20,6 +20,7 @@ class Breaker:
         self._failures = 0
         self._open_until = 0.0
         self._open_s = OPEN_S
+        self._is_probing = False
 
     @property
     def is_open(self) -> bool:
@@ -34,17 +35,22 @@ class Breaker:
         if now < self._open_until:
             return False
         self._open_until = now + self._open_s  # the next probe, should this one never come back
+        self._is_probing = True
         return True
 
     def succeeded(self) -> None:
         """The store answered."""
         self._failures = 0
         self._open_s = OPEN_S
+        self._is_probing = False
 
     def failed(self) -> None:
         """The store did not answer, or with nothing that is an answer."""
         self._failures += 1
         if self._failures > FAILURES:
+            if not self._is_probing:
+                return  # asked before it opened, beside those that opened it: no news
             self._open_s = min(2 * self._open_s, LONGEST_OPEN_S)
         if self.is_open:
+            self._is_probing = False
             self._open_until = self._clock() + self._open_s

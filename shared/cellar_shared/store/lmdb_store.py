@@ -76,13 +76,13 @@ class LmdbReader:
             value = cast("bytes | None", self._reading().get(key))
         except (lmdb.Error, OSError, ValueError) as error:
             raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
-        return Kept(value, pushed, forgotten_at)
+        return Kept(key, value, pushed, forgotten_at)
 
-    def values(self) -> Iterator[bytes]:
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
         try:
             members = self._opened()
             with members.lmdb.begin() as reading, reading.cursor() as cursor:
-                yield from cursor.iternext(keys=False, values=True)
+                yield from cursor
         except (lmdb.Error, OSError) as error:
             raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
 
@@ -140,7 +140,8 @@ class LmdbStore(JournalBacked):
         try:
             with environment.begin(write=True) as writing:
                 for member_id, events in members:
-                    writing.put(member_key(member_id), pack_events(events))
+                    key = member_key(member_id)
+                    writing.put(key, pack_events(events, key))
                     written += 1
             environment.sync(True)
             (folder / "compact").mkdir()

@@ -68,7 +68,7 @@ def _write(
     folder: DataFolder, store: Store, identity: str, through: int, fingerprint: str, horizon_days: int, say: Callable[[str], None]
 ) -> GenerationManifest:
     say("reading events")
-    log = read_rating_log(folder)
+    log = read_rating_log(folder, with_event_ids=False)
     dated = log.events["moment"] != NEVER
     # Just past the last event; with no dated event at all, nothing is known through any moment.
     events_through = int(log.events["moment"][dated].max()) + 1 if dated.any() else 0

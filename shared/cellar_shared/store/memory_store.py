@@ -25,10 +25,10 @@ class MemoryReader:
     async def read(self, member_id: str) -> Kept:
         key = member_key(member_id)
         pushed, forgotten_at = self._store.overlay.get(key, (np.zeros(0, PUSHED), 0))
-        return Kept(self._members().get(key), pushed, forgotten_at)
+        return Kept(key, self._members().get(key), pushed, forgotten_at)
 
-    def values(self) -> Iterator[bytes]:
-        yield from self._members().values()
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        yield from self._members().items()
 
     def close(self) -> None:
         pass
@@ -62,7 +62,7 @@ class MemoryStore(JournalBacked):
         return MemoryReader(self, generation_id)
 
     def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
-        self.members[generation_id] = {member_key(member_id): pack_events(events) for member_id, events in members}
+        self.members[generation_id] = {(key := member_key(member_id)): pack_events(events, key) for member_id, events in members}
         return len(self.members[generation_id])
 
     def holds_members(self, generation_id: str) -> bool:

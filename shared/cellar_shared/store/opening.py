@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.port import Store
 
 FORMS: Final = "lmdb://DIR or redis://HOST:PORT/DB?generations=DIR"
+STORE_WITHIN_S: Final = 10.0  # how long a starting service tries its store
+TRY_EVERY_S: Final = 0.1
 
 
 def open_store(url: str) -> Store:
@@ -27,6 +30,16 @@ def open_store(url: str) -> Store:
             ) from None
         return RedisStore.of_url(url)
     raise BadInput(f"store {_without_secrets(url)!r} is not understood; write {FORMS}")
+
+
+def answers_within(store: Store, within_s: float) -> bool:
+    """Can the store be read, tried for at most about `within_s` seconds?"""
+    end = time.monotonic() + within_s
+    while not store.answers():
+        if time.monotonic() > end:
+            return False
+        time.sleep(TRY_EVERY_S)
+    return True
 
 
 def _without_secrets(url: str) -> str:

@@ -39,9 +39,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """All that a store keeps of one member: the generation's packed `value` if any, `pushed` rows, and up to which position
-    the member was forgotten (0: never)."""
+    """All that a store keeps of the member with `key`: the generation's packed `value` if any, `pushed` rows, and up to which
+    position the member was forgotten (0: never)."""
 
+    key: bytes
     value: bytes | None
     pushed: Pushed
     forgotten_at: int = 0
@@ -69,7 +70,7 @@ def events_of(kept: Kept, index: WineIndex, overlay_through: int) -> Events | No
     None for a member of whom nothing is kept, or nothing that was not forgotten. Garbled when the value is damaged.
     """
     is_forgotten = kept.forgotten_at > overlay_through
-    written = None if kept.value is None or is_forgotten else unpack_events(kept.value)
+    written = None if kept.value is None or is_forgotten else unpack_events(kept.value, kept.key)
     since = kept.pushed[kept.pushed["position"] > max(overlay_through, kept.forgotten_at)]
     if not len(since):
         return written

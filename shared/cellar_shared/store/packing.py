@@ -40,17 +40,20 @@ class Garbled(ValueError):
     """Bytes that are no packed value: damaged, or somebody else's."""
 
 
-def pack_events(events: Events) -> bytes:
-    """The bytes of one member's `events` (EVENT, oldest first, undated last); `unpack_events` gives exactly them back."""
+def pack_events(events: Events, key: bytes = b"") -> bytes:
+    """The bytes of one member's `events` (EVENT, oldest first, undated last); `unpack_events` gives exactly them back.
+
+    `key` is the member's: under another one the bytes are no value.
+    """
     packed = _packed(events)
     if packed is None:
         packed = _HEAD.pack(0, _PLAIN, 0, 0, 0)[2:] + events.tobytes()
-    return _summed(packed)
+    return _summed(packed, key)
 
 
-def unpack_events(value: bytes) -> Events:
-    """The EVENT rows that were packed; Garbled when `value` is not whole."""
-    body = _checked(value)
+def unpack_events(value: bytes, key: bytes = b"") -> Events:
+    """The EVENT rows that were packed; Garbled when `value` is not whole, or not that of the member with `key`."""
+    body = _checked(value, key)
     if len(value) < _HEAD.size:
         raise Garbled(f"{len(value)} bytes are too few for a member")
     _, unit, flags, dated, undated = _HEAD.unpack_from(value)
@@ -137,20 +140,23 @@ def _in_units(moments: npt.NDArray[np.int64]) -> tuple[int, bool, npt.NDArray[np
     raise AssertionError("every moment is a whole number of microseconds")
 
 
-def pack_list(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> bytes:
-    """The bytes of one precomputed list: catalogue `rows` (items,) best first, and `scores` (items,) to 1/127 of their range."""
+def pack_list(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], key: bytes = b"") -> bytes:
+    """The bytes of one precomputed list: catalogue `rows` (items,) best first, and `scores` (items,) to 1/127 of their range.
+
+    `key` as for `pack_events`.
+    """
     bits = int(rows.max(initial=0)).bit_length()
     lowest, highest = float(scores.min(initial=0)), float(scores.max(initial=0))
     span = highest - lowest or 1.0
     steps = np.rint((scores - lowest) / span * ((1 << _SCORE_BITS) - 1)).astype(np.uint64)
     words = rows.astype(np.uint64) | steps << np.uint64(bits)
     head = _LIST_HEAD.pack(0, bits, len(rows), lowest, highest)[2:]
-    return _summed(head + _write_words(words, bits + _SCORE_BITS))
+    return _summed(head + _write_words(words, bits + _SCORE_BITS), key)
 
 
-def unpack_list(value: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Rows and scores of a packed list; Garbled when `value` is not whole."""
-    _checked(value)
+def unpack_list(value: bytes, key: bytes = b"") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Rows and scores of a packed list; Garbled when `value` is not whole, or not that of the member with `key`."""
+    _checked(value, key)
     try:
         _, bits, items, lowest, highest = _LIST_HEAD.unpack_from(value)
         words = _read_words(value, _LIST_HEAD.size, items, bits + _SCORE_BITS)
@@ -183,13 +189,17 @@ def _split(words: UInt64s, bits: list[int]) -> list[npt.NDArray[np.int64]]:
     return columns
 
 
-def _summed(body: bytes) -> bytes:
-    """`body` behind its checksum (CRC-16/XMODEM): a store may hold anything, and a wrong history must not look right."""
-    return binascii.crc_hqx(body, PACKING).to_bytes(2, "little") + body
+def _summed(body: bytes, key: bytes) -> bytes:
+    """`body` behind its checksum (CRC-16/XMODEM) with its member's key: neither damage nor another member's bytes may look right."""
+    return _checksum(body, key).to_bytes(2, "little") + body
 
 
-def _checked(value: bytes) -> bytes:
+def _checked(value: bytes, key: bytes) -> bytes:
     body = value[2:]
-    if len(value) < 3 or binascii.crc_hqx(body, PACKING) != int.from_bytes(value[:2], "little"):
+    if len(value) < 3 or _checksum(body, key) != int.from_bytes(value[:2], "little"):
         raise Garbled(f"the checksum of {len(value)} bytes is wrong")
     return body
+
+
+def _checksum(body: bytes, key: bytes) -> int:
+    return binascii.crc_hqx(body, binascii.crc_hqx(key, PACKING))

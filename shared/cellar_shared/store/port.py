@@ -57,8 +57,8 @@ class Reader(Protocol):
     async def read(self, member_id: str) -> Kept:
         """All that is kept of the member, generation and overlay together; StoreUnavailable when it cannot be told."""
 
-    def values(self) -> Iterator[bytes]:
-        """Every member's value in the generation, in no order that means anything; StoreUnavailable as above. May block."""
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every member's key and value in the generation, in no order that means anything; StoreUnavailable as above. May block."""
 
     def close(self) -> None:
         """Let go of files and connections; closing twice is once."""
@@ -144,7 +144,7 @@ class Members:
     def each(self) -> Iterator[Events]:
         """Every member's ratings in the generation alone, in no order that means anything; StoreUnavailable as above."""
         try:
-            for value in self.reader.values():
-                yield unpack_events(value)
+            for key, value in self.reader.items():
+                yield unpack_events(value, key)
         except Garbled as error:
             raise StoreUnavailable(f"what is kept of a member is damaged: {error}") from error

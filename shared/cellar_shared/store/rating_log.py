@@ -23,7 +23,7 @@ class RatingLog:
 
     `wine_ids` (wines,) text and `wines` (wines,) WINE: the catalogue; `member_ids` (members,) text; `members` (ratings,)
     int32 index of the member; `events` (ratings,) EVENT, undated ones with moment NEVER; `event_ids` (ratings,) uint64
-    stable hashes of the events' ids.
+    stable hashes of the events' ids, where they were asked for.
     """
 
     wine_ids: npt.NDArray[np.str_]
@@ -43,8 +43,11 @@ class RatingLog:
         return RatingLog(self.wine_ids, self.wines, self.member_ids, self.members[kept], self.events[kept], self.event_ids[kept])
 
 
-def read_rating_log(folder: DataFolder) -> RatingLog:
-    """Read wines and ratings of `folder`; BadInput when a table is missing, a wine stands twice or no rating can be used."""
+def read_rating_log(folder: DataFolder, *, with_event_ids: bool = True) -> RatingLog:
+    """Read wines and ratings of `folder`; BadInput when a table is missing, a wine stands twice or no rating can be used.
+
+    Without event ids (`event_ids` is empty then) millions of ratings take far less memory.
+    """
     wines = folder.scan("wines").collect()
     _require_distinct(wines["wine_id"], folder)
     ratings = (
@@ -61,6 +64,7 @@ def read_rating_log(folder: DataFolder) -> RatingLog:
             _strength(),
         )
         .sort("member_id", "moment", "event_id")
+        .drop([] if with_event_ids else ["event_id"])
         .collect()
     )
     if not ratings.height:
@@ -77,7 +81,7 @@ def read_rating_log(folder: DataFolder) -> RatingLog:
         ratings["member_id"].unique(maintain_order=True).to_numpy().astype(np.str_),
         ratings["member_id"].rle_id().cast(pl.Int32).to_numpy(),
         events,
-        event_hashes(ratings["event_id"].to_list()),
+        event_hashes(ratings["event_id"].to_list() if with_event_ids else []),
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, sha1
 from typing import Final
 
 from cellar_shared.store.overlay import Entry
+from cellar_shared.store.packing import Garbled
 
 FORGOTTEN: Final = b"forgotten"
+SEAL_BYTES: Final = 8
 
-# Positions are the first eight bytes of a value, least first; `lay_over` adds one event to a member's overlay, or forgets the
-# member at a position; again changes nothing.
+# Positions are the first eight bytes of a value, least first, and its last eight a seal over the member's key and the rest;
+# `lay_over` adds one event to a member's overlay, or forgets the member at a position; again changes nothing.
 _LAY_OVER: Final = """
 local function position_of(value)
   local position = 0
@@ -26,7 +28,9 @@ local function bytes_of(position)
   end
   return bytes
 end
-local function lay_over(overlay, touched, member, position, field, value)
+local function lay_over(overlay, touched, member, position, field, row)
+  local body = bytes_of(position) .. row
+  local value = body .. string.sub(redis.sha1hex(member .. body), 1, 8)
   local forgotten = redis.call('HGET', overlay, 'forgotten')
   if forgotten and position <= position_of(forgotten) then return 0 end
   if field == 'forgotten' then
@@ -56,7 +60,7 @@ end
 local position = redis.call('INCR', KEYS[2])
 redis.call('SET', KEYS[1], ARGV[1] .. position, 'EX', ARGV[3])
 redis.call('XADD', KEYS[3], '*', 'position', position, 'content', ARGV[2])
-if ARGV[4] ~= '' then lay_over(KEYS[4], KEYS[5], ARGV[4], position, ARGV[5], bytes_of(position) .. ARGV[6]) end
+if ARGV[4] ~= '' then lay_over(KEYS[4], KEYS[5], ARGV[4], position, ARGV[5], ARGV[6]) end
 return {1, position}
 """
 )
@@ -66,7 +70,7 @@ HIDE: Final = (
     _LAY_OVER
     + """
 local position = redis.call('INCR', KEYS[1])
-lay_over(KEYS[2], KEYS[3], ARGV[1], position, 'forgotten', bytes_of(position))
+lay_over(KEYS[2], KEYS[3], ARGV[1], position, 'forgotten', '')
 return position
 """
 )
@@ -117,8 +121,16 @@ class RedisAddress:
         return self.key("e", blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest())
 
 
+def opened(key: bytes, sealed: bytes) -> bytes:
+    """What the scripts laid over for the member with `key`, without its seal; Garbled when it is damaged or another member's."""
+    part = sealed[:-SEAL_BYTES]
+    if sha1(key + part, usedforsecurity=False).hexdigest()[:SEAL_BYTES].encode() != sealed[-SEAL_BYTES:]:
+        raise Garbled(f"the seal of {len(sealed)} bytes is wrong")
+    return part
+
+
 def field_of(entry: Entry) -> tuple[bytes, bytes]:
-    """Field and value of an entry in its member's overlay; both kinds of value begin with the position."""
+    """Field and value of an entry in its member's overlay, without its seal; both kinds of value begin with the position."""
     if entry.pushed is None:
         return FORGOTTEN, entry.position.to_bytes(8, "little")
     return entry.pushed["event"].tobytes(), entry.pushed.tobytes()

@@ -1,44 +1,43 @@
 """A store that many machines share: members and what was pushed in Redis, generations' mapped folders copied to each machine.
 
-A generation's members lie in hashes of a few thousand fields, so that a generation of millions goes in a few hundred
-commands. A marker says that they are all there: a Redis that was emptied, or holds another generation, is a store that cannot
-be read, not one that knows nobody.
+A generation's members lie in hashes of a few thousand fields, so that a generation of millions goes in a thousand
+commands. A mark in each hash, written last, says that its members are all there: a Redis that was emptied, that evicted a
+hash or holds another generation is a store that cannot be read, not one that knows nobody.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import redis
-import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.events.journal import Journal
 from cellar_shared.features.histories import Events
-from cellar_shared.store.breaker import Breaker
 from cellar_shared.store.fetching import Published, PublishedFolder, PublishedUrl, fetched, scratch_folder
 from cellar_shared.store.generation_folders import CURRENT, read_current
 from cellar_shared.store.overlay import PUSHED, Kept, pushed_of
 from cellar_shared.store.packing import PACKING, Garbled, pack_events
 from cellar_shared.store.port import Door, Settled, StoreUnavailable, member_key
+from cellar_shared.store.redis_asking import RedisAsking
 from cellar_shared.store.redis_door import Drain, RedisDoor
-from cellar_shared.store.redis_scripts import HIDE, TRIM, RedisAddress
+from cellar_shared.store.redis_scripts import HIDE, TRIM, RedisAddress, opened
 
 HASHES: Final = 1024  # a thousand members each where there are a million
 MEMBERS_A_BATCH: Final = 2000
 COMMAND_TIMEOUT_S: Final = 20.0
 READ_TIMEOUT_MS: Final = 50
-CONNECTIONS: Final = 256
 GOES_AFTER_S: Final = 60  # a dropped generation's members, for services that have yet to swap
 PREFIX: Final = "cellar"
+MARK: Final = b"whole"  # a field; no member's key has five bytes
+WHOLE: Final = b"%d" % PACKING
 
 
 class RedisReader:
@@ -46,34 +45,35 @@ class RedisReader:
 
     def __init__(self, store: RedisStore, generation_id: str) -> None:
         self._store = store
-        self._marker = store.address.key("g", generation_id)
+        self._generation = store.address.key("g", generation_id)
 
     async def read(self, member_id: str) -> Kept:
         key = member_key(member_id)
-        commands = (("GET", self._marker), ("HGET", _hash_key(self._marker, key), key), ("HVALS", self._store.address.key("o", key)))
-        marker, value, overlay = await self._store.ask(commands)
-        self._require(marker)
+        commands = (("HMGET", _hash_key(self._generation, key), MARK, key), ("HVALS", self._store.address.key("o", key)))
         try:
-            return _kept(value, overlay)
-        except (Garbled, TypeError) as error:
+            (mark, value), overlay = await self._store.asking.ask(commands)
+            self._require(mark)
+            return _kept(key, value, overlay)
+        except (ValueError, TypeError) as error:
             raise StoreUnavailable(f"{self._store.name} holds something that is no member: {error}") from error
 
-    def values(self) -> Iterator[bytes]:
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
         try:
             with self._store.commanding() as client:
-                self._require(client.get(self._marker))
-                for key in _hash_keys(self._marker):
-                    yield from client.hvals(key)  # type: ignore[misc]
+                for hash_key in _hash_keys(self._generation):
+                    members: dict[bytes, bytes] = client.hgetall(hash_key)  # type: ignore[assignment]
+                    self._require(members.pop(MARK, None))
+                    yield from members.items()
         except CellarError as error:
             raise StoreUnavailable(str(error)) from error
 
     def close(self) -> None:
         pass
 
-    def _require(self, marker: Any) -> None:
-        if not _is_whole(marker):
+    def _require(self, mark: Any) -> None:
+        if mark != WHOLE:
             raise StoreUnavailable(
-                f"{self._store.name} does not hold the members of {self._marker.decode()}; run `cellar materialize` again"
+                f"{self._store.name} does not hold all members of {self._generation.decode()}; run `cellar materialize` again"
             )
 
 
@@ -82,11 +82,10 @@ class RedisStore:
 
     def __init__(self, address: RedisAddress, published: Published, root: Path | None, scratch: Path) -> None:
         self.address = address
-        self.breaker = Breaker()
+        self.asking = RedisAsking(address)
         self._published = published
         self._root = root
         self._scratch = scratch
-        self._client: redis.asyncio.Redis | None = None
 
     @classmethod
     def of_url(cls, url: str) -> Self:
@@ -138,49 +137,30 @@ class RedisStore:
     def reader(self, generation_id: str) -> RedisReader:
         return RedisReader(self, generation_id)
 
-    async def ask(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Replies to `commands` in one round trip; StoreUnavailable within the read timeout, at once while the breaker is open."""
-        if not self.breaker.lets_through():
-            raise StoreUnavailable(f"{self.name} did not answer before and is left alone for a moment")
-        try:
-            async with asyncio.timeout(self.address.read_timeout_s):
-                pipeline = self._reading().pipeline(transaction=False)
-                for command in commands:
-                    pipeline.execute_command(*command)
-                replies: list[Any] = await pipeline.execute()
-        except (redis.RedisError, OSError, TimeoutError, ValueError) as error:
-            self.breaker.failed()
-            raise StoreUnavailable(f"{self.name} cannot be read: {type(error).__name__} {error}") from error
-        self.breaker.succeeded()
-        return replies
-
     def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
-        marker = self.address.key("g", generation_id)
+        generation = self.address.key("g", generation_id)
         written = 0
         with self.commanding() as client:
-            _unlink(client, marker)
+            self._require_no_eviction(client)
+            _each(client, generation, "UNLINK")
             batches = iter(members)
             while batch := list(itertools.islice(batches, MEMBERS_A_BATCH)):
                 pipeline = client.pipeline(transaction=False)
                 for member_id, events in batch:
                     key = member_key(member_id)
-                    pipeline.hset(_hash_key(marker, key), key, pack_events(events))
+                    pipeline.hset(_hash_key(generation, key), key, pack_events(events, key))
                 pipeline.execute()
                 written += len(batch)
-            client.set(marker, _marker(written))
+            _each(client, generation, "HSET", MARK, WHOLE)
         return written
 
     def holds_members(self, generation_id: str) -> bool:
         with self.commanding() as client:
-            return _is_whole(client.get(self.address.key("g", generation_id)))
+            return set(_each(client, self.address.key("g", generation_id), "HGET", MARK)) == {WHOLE}
 
     def drop(self, generation_id: str) -> None:
-        marker = self.address.key("g", generation_id)
         with self.commanding() as client:
-            pipeline = client.pipeline(transaction=False)
-            for key in (marker, *_hash_keys(marker)):
-                pipeline.expire(key, GOES_AFTER_S)
-            pipeline.execute()
+            _each(client, self.address.key("g", generation_id), "EXPIRE", GOES_AFTER_S)
 
     def door(self, journal: Journal) -> Door:
         return RedisDoor(self.address)
@@ -213,7 +193,9 @@ class RedisStore:
 
     def answers(self) -> bool:
         try:
-            with redis.Redis.from_url(self.address.url, socket_timeout=1.0, socket_connect_timeout=1.0) as client:
+            with redis.Redis.from_url(
+                self.address.url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
+            ) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
@@ -223,23 +205,15 @@ class RedisStore:
 
     async def aclose(self) -> None:
         """Close the connections that requests were read over; in the loop that read."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self.asking.aclose()
 
-    def _reading(self) -> redis.asyncio.Redis:
-        """The client that requests share, made in the loop that uses it."""
-        if self._client is None:
-            timeout_s = self.address.read_timeout_s
-            self._client = redis.asyncio.Redis.from_url(
-                self.address.url,
-                socket_timeout=timeout_s,
-                socket_connect_timeout=timeout_s,
-                max_connections=CONNECTIONS,
-                # One try on a new connection: those of the pool break when Redis starts again.
-                retry=Retry(NoBackoff(), 1),
+    def _require_no_eviction(self, client: redis.Redis) -> None:
+        policy = str(cast(Any, client.info("memory")).get("maxmemory_policy", ""))
+        if policy.startswith("allkeys"):
+            raise CellarError(
+                f"{self.name} evicts whatever it likes when memory is short ({policy}), also what was pushed; "
+                "set maxmemory-policy noeviction"
             )
-        return self._client
 
     @contextmanager
     def commanding(self) -> Iterator[redis.Redis]:
@@ -253,41 +227,34 @@ class RedisStore:
             raise CellarError(f"{self.name} does not do what it is told ({type(error).__name__}: {error}); see that it runs") from error
 
 
-def _marker(members: int) -> bytes:
-    return b"%d:%d" % (PACKING, members)
+def _hash_keys(generation: bytes) -> Iterator[bytes]:
+    return (generation + b":%d" % place for place in range(HASHES))
 
 
-def _is_whole(marker: Any) -> bool:
-    """Does the marker say that a generation's members are there, in this packing?"""
-    return isinstance(marker, bytes) and marker.startswith(b"%d:" % PACKING)
+def _hash_key(generation: bytes, key: bytes) -> bytes:
+    return generation + b":%d" % (int.from_bytes(key[:4], "little") % HASHES)
 
 
-def _hash_keys(marker: bytes) -> Iterator[bytes]:
-    return (marker + b":%d" % place for place in range(HASHES))
-
-
-def _hash_key(marker: bytes, key: bytes) -> bytes:
-    return marker + b":%d" % (int.from_bytes(key[:4], "little") % HASHES)
-
-
-def _unlink(client: redis.Redis, marker: bytes) -> None:
+def _each(client: redis.Redis, generation: bytes, command: str, *words: bytes | int) -> list[Any]:
+    """Replies to a command on each of the generation's hashes."""
     pipeline = client.pipeline(transaction=False)
-    for key in (marker, *_hash_keys(marker)):
-        pipeline.unlink(key)
-    pipeline.execute()
+    for hash_key in _hash_keys(generation):
+        pipeline.execute_command(command, hash_key, *words)  # type: ignore[no-untyped-call]
+    return pipeline.execute()
 
 
-def _kept(value: Any, overlay: Any) -> Kept:
-    """What was read of a member; Garbled when it is nothing that was written here."""
+def _kept(key: bytes, value: Any, overlay: Any) -> Kept:
+    """What was read of the member with `key`; ValueError or TypeError when it is nothing that was written here."""
     if not (value is None or isinstance(value, bytes)) or not isinstance(overlay, list):
         raise Garbled("no value of a member")
     forgotten_at = 0
     rows = []
-    for part in overlay:
+    for sealed in overlay:
+        part = opened(key, sealed)
         if len(part) == 8:
             forgotten_at = int.from_bytes(part, "little")
         elif len(part) == PUSHED.itemsize:
             rows.append(part)
         else:
             raise Garbled(f"{len(part)} bytes are no pushed rating")
-    return Kept(value, pushed_of(rows), forgotten_at)
+    return Kept(key, value, pushed_of(rows), forgotten_at)

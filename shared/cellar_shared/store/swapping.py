@@ -23,12 +23,24 @@ class Swapping(Generic[Pinned]):
 
     `open_generation` makes it from a generation's id, in a thread of its own; while it works, and where it refuses, what is
     there already goes on answering. A request takes `pinned` once and keeps it: the old one lives as long as it is held.
+    `opens_again` says of what is pinned whether the same generation could now be opened better than it was; `tell` hears
+    "swapped" or "refused" of each generation that comes.
     """
 
-    def __init__(self, store: Store, open_generation: Callable[[str], Pinned], look_every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(
+        self,
+        store: Store,
+        open_generation: Callable[[str], Pinned],
+        *,
+        opens_again: Callable[[Pinned], bool] = lambda pinned: False,
+        look_every_s: float = LOOK_EVERY_S,
+        tell: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
         self._store = store
         self._open = open_generation
+        self._opens_again = opens_again
         self._look_every_s = look_every_s
+        self._tell = tell
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._served = ""
@@ -51,28 +63,45 @@ class Swapping(Generic[Pinned]):
 
     def _follow(self) -> None:
         looks = 0
-        current = ""
+        trouble = ""
         while not self._stop.wait(self._look_every_s):
             looks += 1
             try:
                 current = self._store.current_id()
-                if current == self._served or self._is_refused(current, looks):
-                    continue
-                self.pinned = self._open(current)
-            except (CellarError, StoreUnavailable, OSError) as error:
-                self._refuse(current, looks, error)
-            except Exception:
-                logger.exception("a new generation could not be opened; generation %s is served on", self._served)
-                self._refused = (current, looks)
-            else:
+                trouble = ""
+            except (CellarError, OSError) as error:
+                if str(error) != trouble:  # once, not at every look
+                    logger.error("generation %s is served on, the current one cannot be told: %s", self._served, error)
+                trouble = str(error)
+                continue
+            if not self._is_refused(current, looks) and (current != self._served or self._is_better_opened_again()):
+                self._swap(current, looks)
+
+    def _swap(self, current: str, looks: int) -> None:
+        try:
+            self.pinned = self._open(current)
+        except (CellarError, StoreUnavailable, OSError) as error:
+            logger.error("generation %s is refused, generation %s is served on: %s", current, self._served, error)
+            self._refuse(current, looks)
+        except Exception:
+            logger.exception("generation %s could not be opened; generation %s is served on", current, self._served)
+            self._refuse(current, looks)
+        else:
+            if current != self._served:
                 logger.info("generation %s is served, before it %s", current, self._served)
                 self._served = current
                 self.swaps += 1
+                self._tell("swapped")
+            if self._is_better_opened_again():
+                self._refused = (current, looks)
+
+    def _is_better_opened_again(self) -> bool:
+        return self.pinned is not None and self._opens_again(self.pinned)
+
+    def _refuse(self, generation_id: str, looks: int) -> None:
+        self._refused = (generation_id, looks)
+        self._tell("refused")
 
     def _is_refused(self, generation_id: str, looks: int) -> bool:
         refused, since = self._refused
         return generation_id == refused and (looks - since) * self._look_every_s < REFUSED_AGAIN_S
-
-    def _refuse(self, generation_id: str, looks: int, error: Exception) -> None:
-        self._refused = (generation_id, looks)
-        logger.error("generation %s is refused, generation %s is served on: %s", generation_id, self._served, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from cellar_preference.serving.service import PreferenceService
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.service.app import build_app
 from cellar_shared.store.lmdb_store import LmdbStore
+from cellar_shared.store.port import Store
 
 LOADED_WITHIN_S = 60
 JSON = {"content-type": "application/json"}
@@ -62,11 +64,111 @@ class Client:
         """The probabilities alone."""
         return [result["probability"] for result in self.ask(*wines, **fields)["results"]]
 
+    def let_go(self) -> None:
+        """As at the server's end: what is queued gets written."""
+        self._runner.run(self.service.close())
+
+    def together(self, *requests: dict[str, Any]) -> list[httpx.Response]:
+        """POST /score of several requests at once."""
+
+        async def all_of_them() -> list[httpx.Response]:
+            return await asyncio.gather(*(self._http.post("/score", json=request) for request in requests))
+
+        return self._runner.run(all_of_them())
+
     def close(self) -> None:
         self._runner.run(self._http.aclose())
         if self._is_started:
             self._runner.run(self._lifespan.__aexit__(None, None, None))
         self._runner.close()
+
+
+class Proxy:
+    """A TCP proxy before a Redis that can be told to fail and to lie; it runs in a thread of its own.
+
+    `is_down`: connections break, those that stand as well.
+    `canned`: what to answer to a request, given the number that it asks to have echoed.
+    `twist`: in which pieces a reply goes on, and what becomes of it. `delay_s`: how long each piece of a reply takes, drawn anew.
+    """
+
+    def __init__(self, upstream: int) -> None:
+        self.upstream = upstream
+        self.requests = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.heal()
+        self._loop = asyncio.new_event_loop()
+        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def heal(self) -> None:
+        """Pass everything on as it is."""
+        self.is_down = False
+        self.canned: Callable[[bytes], bytes] | None = None
+        self.twist: Callable[[bytes], list[bytes]] = lambda reply: [reply]
+        self.delay_s: Callable[[], float] = lambda: 0.0
+
+    def break_connections(self) -> None:
+        """Reset every connection that stands."""
+        self._loop.call_soon_threadsafe(lambda: [writer.transport.abort() for writer in self._writers])
+
+    def close(self) -> None:
+        async def end() -> None:
+            self._server.close()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_down:
+            writer.transport.abort()
+            return
+        replies, requests = await asyncio.open_connection("127.0.0.1", self.upstream)
+        both = {writer, requests}
+        self._writers |= both
+        pumps = [asyncio.create_task(each) for each in (self._forward(reader, requests, writer), self._answer(replies, writer))]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            self._writers -= both
+            for each in both:
+                each.transport.abort()
+
+    async def _forward(self, reader: asyncio.StreamReader, requests: asyncio.StreamWriter, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            self.requests += data.count(b"ECHO")
+            if self.is_down:
+                return
+            if self.canned is None:
+                requests.write(data)
+            else:
+                writer.write(self.canned(data.split(b"\r\n")[-2]))
+
+    async def _answer(self, replies: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await replies.read(1 << 16):
+            for piece in self.twist(data):
+                if (delay_s := self.delay_s()) > 0:
+                    await asyncio.sleep(delay_s)
+                writer.write(piece)
+                await writer.drain()
+
+
+@pytest.fixture
+def proxy(own_redis: Any) -> Iterator[Proxy]:
+    """A proxy before this test's own Redis."""
+    opened = Proxy(own_redis.port)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -83,12 +185,13 @@ def own(client: Client, line: Any, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[[Path, Path], Client]]:
+def connect() -> Iterator[Callable[..., Client]]:
     """Makes clients of further services, not started."""
     opened: list[Client] = []
 
-    def open_client(bundle: Path, store: Path) -> Client:
-        opened.append(Client(PreferenceService(bundle, LmdbStore(store), deployment="green")))
+    def open_client(bundle: Path, store: Path | Store, **options: Any) -> Client:
+        opened_store = LmdbStore(store) if isinstance(store, Path) else store
+        opened.append(Client(PreferenceService(bundle, opened_store, deployment="green", **options)))
         return opened[-1]
 
     yield open_client

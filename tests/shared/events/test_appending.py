@@ -214,6 +214,20 @@ def test_an_error_in_the_block_leaves_every_byte_as_it_was(data: Path, bytes_of:
     assert bytes_of(data) == before
 
 
+def test_what_was_refused_within_the_block_and_caught_there_is_not_half_there(data: Path) -> None:
+    with DataAppender(data) as appender:
+        for refused in (
+            lambda: appender.replace("ratings", [("part-00000.parquet", ratings(0, 6).drop("like"))]),
+            lambda: appender.add("ratings", ratings(6, 6).drop("like")),
+            lambda: appender.add("truth", ratings(6, 6)),
+        ):
+            with pytest.raises(BadInput, match="is missing"):
+                refused()
+        appender.add("ratings", ratings(12, 1))
+    assert ids(data) == [f"e{n}" for n in range(13)]
+    assert sorted(file.name for file in data.iterdir()) == [LOCK, "data.json", "ratings"]
+
+
 def test_a_reader_that_opened_before_reads_on_and_one_that_opens_after_sees_the_new_rows(data: Path) -> None:
     before = DataFolder.open(data)
     with DataAppender(data) as appender:
@@ -242,7 +256,7 @@ def test_a_reader_that_meets_a_replaced_part_reads_the_new_manifest(data: Path, 
 
 def test_a_kill_at_any_step_leaves_all_or_nothing_and_the_next_appender_cleans_up(tmp_path: Path, bytes_of: BytesOf) -> None:
     outcomes = []
-    for step in range(14):  # the last is beyond the appender's end
+    for step in range(20):  # the last is beyond the appender's end
         data = tmp_path / f"data{step}"
         with DataWriter(data, "made", "1-5", "test") as writer:
             writer.add("ratings", ratings(0, 6))

@@ -16,6 +16,8 @@ import pytest
 
 from cellar_shared.errors import BadInput
 from cellar_shared.events.checks import check_folder
+from cellar_shared.events.moments import moment_of
+from cellar_shared.events.sources.intake import Terms
 from cellar_shared.events.tables import DataFolder
 
 BytesOf = Callable[[Path], dict[str, bytes]]
@@ -28,7 +30,7 @@ def rows(folder: Path, table: str) -> list[dict[str, Any]]:
 def test_a_good_release_becomes_the_tables_wines_and_ratings(release: Any, tmp_path: Path) -> None:
     report = release.take(tmp_path / "data")
 
-    assert (report.wines, report.ratings, report.refused) == (2, 3, 0)
+    assert [(table, facts.rows, facts.refused) for table, facts in report.items()] == [("wines", 2, 0), ("ratings", 3, 0)]
     sparkling, red = rows(tmp_path / "data", "wines")
     assert sparkling == {
         "wine_id": "1", "name": "Espumante", "producer": "Perla", "type": "Sparkling", "country": "Brazil", "region": "Serra",
@@ -91,6 +93,7 @@ BAD_RATINGS = {
     "year of five digits": ("13,u3,1,0,4,+12021-02-28", "column Date: found '+12021-02-28', expected YYYY-MM-DD HH:MM:SS or YYYY-MM-DD"),
     "vintage in words": ("13,u3,1,old,4,2020-01-01", "column Vintage: found 'old', expected a year from 1700 to 2100, 0 or N.V."),
     "vintage of the Romans": ("13,u3,1,79,4,2020-01-01", "column Vintage: found '79', expected a year from 1700 to 2100, 0 or N.V."),
+    "rating of the future": ("13,u3,1,0,4,2024-03-01 12:00:01", "column Date: found '2024-03-01 12:00:01+00:00', expected a time that"),
     "no member": ("13, ,1,0,4,2020-01-01", "column UserID: found '', expected an id"),
     "no wine": ("13,u3,,0,4,2020-01-01", "column WineID: found '', expected an id"),
     "too few fields": ("13,u3,1,0,4", "column the row: found '5 fields', expected 6 fields as in the header"),
@@ -118,7 +121,7 @@ def test_skip_bad_keeps_the_good_rows_and_lists_the_bad_one(
     release.with_ratings(*good_ratings, row, "14,u4,1,0,2,2020-01-01")
     report = release.take(tmp_path / "data", skip_bad=True)
 
-    assert (report.ratings, report.refused) == (4, 1)
+    assert (report["ratings"].rows, report["ratings"].refused) == (4, 1)
     assert [row["event_id"] for row in rows(tmp_path / "data", "ratings")] == ["10", "11", "12", "14"]
     with (tmp_path / "data" / "refused.csv").open(encoding="utf-8", newline="") as stream:
         (listed,) = csv.DictReader(stream)
@@ -163,7 +166,7 @@ def test_bytes_that_are_not_utf_8_are_named_by_line_and_byte(release: Any, good_
         release.take(tmp_path / "data")
 
     report = release.take(tmp_path / "data", skip_bad=True)
-    assert (report.ratings, report.refused) == (len(good_ratings), 1)
+    assert (report["ratings"].rows, report["ratings"].refused) == (len(good_ratings), 1)
 
 
 def test_a_quote_that_never_closes_is_refused_not_swallowed(release: Any, good_ratings: tuple[str, ...], tmp_path: Path) -> None:
@@ -250,13 +253,14 @@ def test_a_folder_that_holds_something_else_is_never_replaced(release: Any, tmp_
 KILLED_AT = """
 import os, signal, sys
 from pathlib import Path
+from cellar_shared.events.sources.intake import Terms
 from cellar_shared.events.sources.xwines import import_xwines
 
 def progress(table, rows):
     if table == sys.argv[3]:
         os.kill(os.getpid(), signal.SIGKILL)
 
-import_xwines(Path(sys.argv[1]), Path(sys.argv[2]), replace=True, progress=progress)
+import_xwines(Path(sys.argv[1]), Path(sys.argv[2]), Terms(now=1_700_000_000_000_000, replace=True), progress=progress)
 """
 
 
@@ -288,9 +292,10 @@ def test_the_published_release_is_taken_whole(real_data: Path, tmp_path: Path) -
     from cellar_shared.events.sources.xwines import import_xwines
 
     told: list[tuple[str, int]] = []
-    report = import_xwines(real_data / "xwines", tmp_path / "data", progress=lambda what, count: told.append((what, count)))
+    terms = Terms(moment_of(datetime(2024, 1, 1, tzinfo=UTC)))
+    report = import_xwines(real_data / "xwines", tmp_path / "data", terms, progress=lambda what, count: told.append((what, count)))
 
-    assert (report.wines, report.ratings, report.refused) == (1_007, 126_564, 0)
+    assert (report["wines"].rows, report["ratings"].rows, report["ratings"].refused) == (1_007, 126_564, 0)
     assert told[-1] == ("ratings", 126_564)
     facts = check_folder(tmp_path / "data")
     assert (facts["members"], facts["ratings_of_unknown_wines"], facts["undated_ratings"]) == (9_948, 0, 0)

@@ -28,14 +28,24 @@ PROGRAM = Path(__file__).parent / "echo.py"
 PATIENCE_S = 30
 
 
-@pytest.fixture(scope="session")
-def echo() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("service_echo", PROGRAM)
+def module_of(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"service_{name}", Path(__file__).with_name(f"{name}.py"))
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["service_echo"] = module  # msgspec looks annotations up there
+    sys.modules[f"service_{name}"] = module  # msgspec and dataclasses look annotations up there
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def echo() -> ModuleType:
+    return module_of("echo")
+
+
+@pytest.fixture(scope="session")
+def load() -> ModuleType:
+    """Clients that count what fails."""
+    return module_of("load")
 
 
 class Client:
@@ -108,6 +118,11 @@ def until(holds: Callable[[], Any]) -> Any:
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.02)
     return found
+
+
+@pytest.fixture(scope="session", name="until")
+def until_fixture() -> Callable[[Callable[[], Any]], Any]:
+    return until
 
 
 class Served:

@@ -91,6 +91,8 @@ def command(
     """Echo what is asked."""
 
     def load() -> None:
+        if loads is not None:
+            loads.with_name(f"loading-{os.getpid()}").touch()
         while loads is not None and not loads.exists():
             time.sleep(0.01)
         if loads is not None and (refusal := loads.read_text()):

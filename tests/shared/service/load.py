@@ -49,10 +49,10 @@ class Load:
                         self.connections += 1
                         stream = await asyncio.open_connection("127.0.0.1", self.port)
                     status, closes = await asyncio.wait_for(self._ask(*stream), PATIENCE_S)
-                except ConnectionRefusedError if self.is_left_when_refused else ():
-                    self.refused += 1
-                    return
                 except (OSError, EOFError, TimeoutError) as error:
+                    if self.is_left_when_refused and isinstance(error, ConnectionRefusedError):
+                        self.refused += 1
+                        return
                     if stream is not None:
                         stream[1].close()
                     stream = None

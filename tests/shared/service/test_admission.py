@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import logging
 import math
 import re
 import socket
 import statistics
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -190,6 +194,47 @@ def test_overload_is_answered_within_bounds_and_memory_stays_flat(start):
     assert statistics.median(hints) < 5_000
     assert grown < 8 << 20
     assert service.ask("POST", "/score", BODY)[0] == 200
+
+
+CROWDED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import echo
+from cellar_shared.service.app import build_app
+from cellar_shared.service.server import serve
+serve(build_app(echo.Echo()), port=0, max_connections=2, on_listening=lambda host, port: print(port, flush=True))
+"""
+
+
+def test_more_connections_than_a_process_takes_are_refused_and_closed_and_a_flood_is_not_even_answered(echo, until):
+    folder = str(Path(echo.__file__).parent)
+    with (
+        subprocess.Popen([sys.executable, "-c", CROWDED, folder], stdout=subprocess.PIPE, text=True) as process,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(process.kill)
+        assert process.stdout
+        port = int(process.stdout.readline())
+
+        def connection() -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+
+        def answer(asked: socket.socket, request: bytes) -> tuple[int, bool]:
+            asked.sendall(request)
+            response = http.client.HTTPResponse(asked)
+            response.begin()
+            response.read()
+            return response.status, response.getheader("connection") == "close"
+
+        score = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+        kept = [connection(), connection()]
+        until(lambda: all(answer(each, score) == (200, False) for each in kept))  # it is loaded
+        assert answer(connection(), score) == (429, True)
+        assert answer(connection(), b"GET /v2/health/live HTTP/1.1\r\nhost: echo\r\n\r\n") == (200, True)
+        flood = [connection() for _ in range(8)]
+        with pytest.raises((ConnectionError, http.client.BadStatusLine)):
+            answer(flood[-1], score)
+        assert answer(kept[0], score) == (200, False)
 
 
 # Deadlines

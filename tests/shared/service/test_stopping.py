@@ -8,24 +8,11 @@ import os
 import re
 import signal
 import socket
-import sys
-import time
-from pathlib import Path
 
 import psutil
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from load import BODY, REQUEST, Load  # noqa: E402
-
 PATIENCE_S = 30
-
-
-def until(holds):
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.02)
 
 
 def refuses(port: int) -> bool:
@@ -41,12 +28,12 @@ def refuses(port: int) -> bool:
 # One process
 
 
-def test_a_process_told_to_stop_is_not_ready_at_once_and_serves_on_for_its_notice(start):
+def test_a_process_told_to_stop_is_not_ready_at_once_and_serves_on_for_its_notice(start, until, load):
     service = start("--drain-notice-s", "600").ready()
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE_S)) as kept:
 
         def score() -> str | None:
-            kept.request("POST", "/score", BODY, {"content-type": "application/json"})
+            kept.request("POST", "/score", load.BODY, {"content-type": "application/json"})
             response = kept.getresponse()
             assert (response.status, b'"wine_id":"a"' in response.read()) == (200, True)
             return response.getheader("connection")
@@ -58,7 +45,7 @@ def test_a_process_told_to_stop_is_not_ready_at_once_and_serves_on_for_its_notic
         assert service.ask("GET", "/v2/models/echo/ready")[0] == 503
         assert service.ask("GET", "/v2/health/live")[0] == 200
         assert score() == "close"  # on a connection kept from before
-        assert service.ask("POST", "/score", BODY)[0] == 200  # and on a new one
+        assert service.ask("POST", "/score", load.BODY)[0] == 200  # and on a new one
     service.process.send_signal(signal.SIGTERM)  # a second one ends the notice
     assert service.process.wait(PATIENCE_S) == 0
 
@@ -69,18 +56,18 @@ def test_ctrl_c_gives_no_notice(start):
     assert service.process.wait(PATIENCE_S) == 0
 
 
-def test_after_its_notice_a_process_refuses_connections_and_answers_what_is_on_its_way(start):
+def test_after_its_notice_a_process_refuses_connections_and_answers_what_is_on_its_way(start, until, load):
     service = start("--drain-notice-s", "0").ready()
     with contextlib.ExitStack() as stack:
         unused, begun, waiting = (
             stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S)) for _ in range(3)
         )
-        begun.sendall(REQUEST[:20])
-        waiting.sendall(REQUEST.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n")[: -len(BODY)])
+        begun.sendall(load.REQUEST[:20])
+        waiting.sendall(load.REQUEST.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n")[: -len(load.BODY)])
         assert waiting.recv(100).startswith(b"HTTP/1.1 100")
         service.process.send_signal(signal.SIGTERM)
         until(lambda: refuses(service.port))
-        for connection, rest in ((unused, REQUEST), (begun, REQUEST[20:]), (waiting, BODY)):
+        for connection, rest in ((unused, load.REQUEST), (begun, load.REQUEST[20:]), (waiting, load.BODY)):
             connection.sendall(rest)
             with connection.makefile("rb") as answer:
                 head = answer.read().partition(b"\r\n\r\n")[0].lower()
@@ -88,11 +75,11 @@ def test_after_its_notice_a_process_refuses_connections_and_answers_what_is_on_i
     assert service.process.wait(PATIENCE_S) == 0
 
 
-def test_under_load_a_single_process_stops_without_losing_a_request_that_it_took(start):
+def test_under_load_a_single_process_stops_without_losing_a_request_that_it_took(start, load):
     service = start("--drain-notice-s", "1").ready()
-    load = Load(service.port, 10**9, is_left_when_refused=True, at={1000: lambda: service.process.send_signal(signal.SIGTERM)}).run()
-    assert load.failures == []
-    assert (load.answered.keys(), load.refused) == ({200}, load.clients)
+    done = load.Load(service.port, 10**9, is_left_when_refused=True, at={1000: lambda: service.process.send_signal(signal.SIGTERM)}).run()
+    assert done.failures == []
+    assert (done.answered.keys(), done.refused) == ({200}, done.clients)
     assert service.process.wait(PATIENCE_S) == 0
 
 
@@ -100,42 +87,42 @@ def test_under_load_a_single_process_stops_without_losing_a_request_that_it_took
 
 
 @pytest.mark.parametrize("notice_s", ["1", "0"])
-def test_sigterm_to_one_of_two_workers_under_load_loses_no_request_of_5000(start, notice_s):
+def test_sigterm_to_one_of_two_workers_under_load_loses_no_request_of_5000(start, notice_s, until, load):
     service = start("--workers", "2", "--drain-notice-s", notice_s).ready()
     before = service.workers(2)
-    load = Load(service.port, total=5000, at={1000: lambda: os.kill(before["1"], signal.SIGTERM)}).run()
-    assert load.failures == []
-    assert (load.answered, load.retried) == ({200: 5000}, 0)
+    done = load.Load(service.port, total=5000, at={1000: lambda: os.kill(before["1"], signal.SIGTERM)}).run()
+    assert done.failures == []
+    assert (done.answered, done.retried) == ({200: 5000}, 0)
     until(lambda: not psutil.pid_exists(before["1"]))
     after = service.workers(2)
     assert (after["2"] == before["2"], after["1"] != before["1"]) == (True, True)
     assert service.stop() == 0
 
 
-def test_kill_9_of_a_worker_under_load_breaks_only_what_it_had_in_hand_and_it_comes_back(start):
+def test_kill_9_of_a_worker_under_load_breaks_only_what_it_had_in_hand_and_it_comes_back(start, load):
     service = start("--workers", "2", "--drain-notice-s", "0").ready()
     before = service.workers(2)
-    load = Load(service.port, total=5000, retries=1, at={1000: lambda: os.kill(before["2"], signal.SIGKILL)}).run()
-    assert load.failures == []
-    assert load.answered == {200: 5000}
-    assert load.retried <= load.clients
+    done = load.Load(service.port, total=5000, retries=1, at={1000: lambda: os.kill(before["2"], signal.SIGKILL)}).run()
+    assert done.failures == []
+    assert done.answered == {200: 5000}
+    assert done.retried <= done.clients
     after = service.workers(2)
     assert (after["1"] == before["1"], after["2"] != before["2"]) == (True, True)
     assert service.stop() == 0
 
 
-def test_a_stop_of_all_workers_is_not_ready_at_once_and_serves_on_for_its_notice(start):
+def test_a_stop_of_all_workers_is_not_ready_at_once_and_serves_on_for_its_notice(start, until, load):
     service = start("--workers", "2", "--drain-notice-s", "600").ready()
     workers = service.workers(2)
     service.process.send_signal(signal.SIGTERM)
     until(lambda: all(service.ask("GET", "/v2/health/ready")[0] == 503 for _ in range(8)))
-    assert {service.ask("POST", "/score", BODY)[0] for _ in range(20)} == {200}
+    assert {service.ask("POST", "/score", load.BODY)[0] for _ in range(20)} == {200}
     service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(PATIENCE_S) == 0
     assert not any(psutil.pid_exists(process) for process in workers.values())
 
 
-def test_workers_die_with_their_supervisor_and_leave_the_port(start):
+def test_workers_die_with_their_supervisor_and_leave_the_port(start, until):
     service = start("--workers", "2", "--drain-notice-s", "600").ready()
     workers = service.workers(2)
     service.process.kill()
@@ -143,7 +130,7 @@ def test_workers_die_with_their_supervisor_and_leave_the_port(start):
     assert refuses(service.port)
 
 
-def test_a_worker_that_leaves_while_nobody_else_can_accept_serves_until_somebody_can(start, tmp_path):
+def test_a_worker_that_leaves_while_nobody_else_can_accept_serves_until_somebody_can(start, tmp_path, until, load):
     loads = tmp_path / "loads"
     loads.write_text("")
     service = start("--workers", "2", "--loads", loads, "--drain-notice-s", "600").ready()
@@ -152,17 +139,17 @@ def test_a_worker_that_leaves_while_nobody_else_can_accept_serves_until_somebody
     os.kill(before["1"], signal.SIGKILL)
     until(lambda: not psutil.pid_exists(before["1"]))
     os.kill(before["2"], signal.SIGTERM)
-    assert {service.ask("POST", "/score", BODY)[0] for _ in range(20)} == {200}
+    until(lambda: len(list(tmp_path.glob("loading-*"))) == 4)  # two before, and two now that load while one of those serves on
+    assert {service.ask("POST", "/score", load.BODY)[0] for _ in range(200)} == {200}
     loads.write_text("")
-    after = service.workers(2)
-    assert not set(before.values()) & set(after.values())
     until(lambda: not psutil.pid_exists(before["2"]))
+    assert not set(before.values()) & set(service.workers(2).values())
 
 
 # Starting
 
 
-def test_a_refused_load_leaves_the_supervisor_and_one_worker_that_says_why(start, tmp_path):
+def test_a_refused_load_leaves_the_supervisor_and_one_worker_that_says_why(start, tmp_path, until):
     loads = tmp_path / "loads"
     loads.write_text("the golden cases differ")
     service = start("--workers", "2", "--loads", loads, "--drain-notice-s", "0")
@@ -172,7 +159,7 @@ def test_a_refused_load_leaves_the_supervisor_and_one_worker_that_says_why(start
     assert service.stop() == 0
 
 
-def test_a_worker_that_cannot_load_keeps_out_of_the_way_of_those_that_could(start, tmp_path):
+def test_a_worker_that_cannot_load_keeps_out_of_the_way_of_those_that_could(start, tmp_path, until, load):
     loads = tmp_path / "loads"
     loads.write_text("")
     service = start("--workers", "2", "--loads", loads, "--drain-notice-s", "0").ready()
@@ -180,7 +167,7 @@ def test_a_worker_that_cannot_load_keeps_out_of_the_way_of_those_that_could(star
     loads.write_text("gone for now")
     os.kill(before["1"], signal.SIGKILL)
     until(lambda: not psutil.pid_exists(before["1"]))
-    assert {service.ask("POST", "/score", BODY)[0] for _ in range(200)} == {200}
+    assert {service.ask("POST", "/score", load.BODY)[0] for _ in range(200)} == {200}
     loads.write_text("")
     assert service.workers(2)["2"] == before["2"]
 

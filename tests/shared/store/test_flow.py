@@ -128,9 +128,19 @@ def test_every_kind_of_event_comes_into_its_table_once(data, store):
     bottle = {"kind": "bottle", "bottle_id": "b1", "state": "stored", "size_ml": 750} | common | wine
     events = [
         rating("p1", like=False, time_precision="date", vintage=2015),
-        {"kind": "impression", "event_id": "p2", "request_id": "r1", "position": 1, "source": "ann", "propensity": 0.5} | common | wine,
+        {
+            "kind": "impression",
+            "event_id": "p2",
+            "request_id": "r1",
+            "position": 1,
+            "source": "ann",
+            "propensity": 0.5,
+            "candidate_hash": "c",
+        }
+        | common
+        | wine,
         {"kind": "outcome", "event_id": "p3", "outcome": "bought", "request_id": "r1", "value": 2.0} | common | wine,
-        {"event_id": "p5"} | bottle | {"state": "consumed", "occurred_at": "2021-07-01T00:00:00Z", "consumed_at": "2021-07-01T00:00:00Z"},
+        {"event_id": "p5"} | bottle | {"state": "consumed", "occurred_at": "2021-07-01T00:00:00Z", "consumed_at": "2021-07-01"},
         {"event_id": "p4"} | bottle,
         {"kind": "preference", "event_id": "p6", "preference": "hide_producer", "value": "P"} | common,
     ]
@@ -204,3 +214,13 @@ def test_the_content_of_folded_events_goes_after_a_week_and_their_ids_stay(data,
         journal.close()
     assert push(lines_of(rating("p1")), data, store, tell=silent).counts["duplicate"] == 1
     assert push(lines_of(rating("p1", rating=1)), data, store, tell=silent).counts["conflict"] == 1
+
+
+def test_a_folder_with_pushed_events_is_not_replaced_by_an_import(data, store, world):
+    materialize(data, store, say=silent)
+    world.write(data)
+    push(lines_of(rating("p1")), data, store, tell=silent)
+    if "redis" in store.name:
+        materialize(data, store, say=silent)
+    with pytest.raises(BadInput, match="has taken in pushed events"):
+        world.write(data)

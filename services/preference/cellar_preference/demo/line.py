@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,10 @@ from cellar_shared.bundle.manifest import BundleManifest
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
 from cellar_shared.events.manifest import MANIFEST
+from cellar_shared.events.moments import moment_of
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import MEMBERS_PER_RUN, simulate_world
+from cellar_shared.events.sources.intake import Terms
 from cellar_shared.events.sources.xwines import import_xwines
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.store.materialize import materialize
@@ -66,7 +69,7 @@ def _ratings(data: Path | None, place: Path, reporter: Reporter) -> DataFolder:
         place = data
     else:
         with reporter.counting("reading X-Wines") as tell:
-            import_xwines(data, place, progress=tell)
+            import_xwines(data, place, Terms(moment_of(datetime.now(UTC))), progress=tell)
     folder = DataFolder.open(place)
     sizes = ", ".join(f"{facts.rows:,} {name}" for name, facts in folder.manifest.tables.items())
     reporter.say(f"{place}: {sizes} ({folder.manifest.source})")

@@ -30,6 +30,7 @@ def running_service(bundle: Path, store: str, log: Path) -> Iterator[str]:
     """
     port = _free_port()
     command = [sys.executable, "-m", "cellar_shared", "serve", "preference", "--bundle", str(bundle), "--store", store, "--port", str(port)]
+    command += ["--drain-notice-s", "0"]  # nobody probes it
     with log.open("wb") as output:
         # A process group of its own: Ctrl-C reaches the demo, and the demo ends the service.
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, process_group=0)

@@ -8,10 +8,27 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from cellar_shared.events.scales import SCALES
+
 Id = Annotated[str, Meta(min_length=1, max_length=512)]
 Text = Annotated[str, Meta(max_length=512)]
 Vintage = Annotated[int, Meta(ge=1500, le=2200)] | Literal["NV"] | None
+# A whole number, also as 2016.0: that is what a table with missing vintages holds.
+VintageAsked = Annotated[float, Meta(ge=1500, le=2200, multiple_of=1)] | Literal["NV"] | None
+# Said here, decided with the scale's own sentence in `questions`.
+ScaleName = Annotated[str, Meta(extra_json_schema={"enum": sorted(SCALES)})]
+Rating = Annotated[
+    float,
+    Meta(
+        extra_json_schema={
+            "minimum": min(scale.lowest for scale in SCALES.values()),
+            "maximum": max(scale.highest for scale in SCALES.values()),
+        }
+    ),
+]
 Instant = Annotated[datetime, Meta(tz=True)]
+# Written by ourselves, so never parsed; the schema says what it is.
+Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 
 WINES_MOST = 500
 HISTORY_MOST = 1000
@@ -33,8 +50,8 @@ class HistoryRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One wine that the member rated; `rating` is on the request's scale."""
 
     wine_id: Id
-    rating: float
-    vintage: Vintage = None
+    rating: Rating
+    vintage: VintageAsked = None
     rated_at: Instant | None = None
     about: About | None = None
 
@@ -43,7 +60,7 @@ class WineAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One wine that is asked about."""
 
     wine_id: Id
-    vintage: Vintage = None
+    vintage: VintageAsked = None
     about: About | None = None
 
 
@@ -53,9 +70,18 @@ class PreferenceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     wines: Annotated[list[WineAsked], Meta(min_length=1, max_length=WINES_MOST)]
     member_id: Id | None = None
     history: Annotated[list[HistoryRow], Meta(max_length=HISTORY_MOST)] | None = None
-    scale: str | None = None
+    scale: ScaleName | None = None
     as_of: Instant | None = None
     explain: bool = False
+
+
+# What the types cannot say: null counts as left out, and an empty history as given.
+REQUEST_RULES = {
+    "oneOf": [
+        {"required": ["member_id"], "properties": {"member_id": {"type": "string"}}},
+        {"required": ["history"], "properties": {"history": {"type": "array"}}},
+    ]
+}
 
 
 class ModelNamed(msgspec.Struct, frozen=True):
@@ -65,7 +91,7 @@ class ModelNamed(msgspec.Struct, frozen=True):
     version: str
     deployment: str
     generation: str
-    trained_through: str
+    trained_through: Moment
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -103,6 +129,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 Basis = Literal["catalogue", "about", "prior"]
+Degradation = Literal["store_unavailable", "features_stale", "history_truncated"]
 Verdict = Literal["likely", "unlikely", "toss_up", "not_enough_evidence"]
 
 
@@ -125,10 +152,10 @@ class PreferenceAnswer(msgspec.Struct, frozen=True):
 
     request_id: str
     model: ModelNamed
-    as_of: str
-    features_as_of: str
+    as_of: Moment
+    features_as_of: Moment
     history_ignored: int
-    degraded: list[str]
+    degraded: list[Degradation]
     results: list[WineAnswer]
 
 

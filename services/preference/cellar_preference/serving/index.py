@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cellar_preference.serving.predictor import MODEL, Predictor
 from cellar_shared.calibration.trailing import PULL, WINDOW_DAYS, TrailingOffset
 from cellar_shared.durable import write_durably
+from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, midnight_before, moment_of
 from cellar_shared.features.histories import Events, Histories, Questions, wines_of
 from cellar_shared.store.generation import Generation
@@ -29,18 +30,16 @@ ROWS_A_BATCH: Final = 2_000
 def open_index(predictor: Predictor, generation: Generation, store: Store) -> TrailingOffset:
     """The bundle's trailing offsets on the generation: read where they were built before, else built and, if the store lets, kept.
 
-    None at all while the members cannot be read.
+    StoreUnavailable while there is none and the members cannot be read.
     """
     name = f"{MODEL}-{predictor.manifest.version}-{generation.manifest.id}-{WINDOW_DAYS}-{PULL:g}.npz"
     file = store.indexes / name
     track = _read(file)
     if track is not None:
         return track
-    try:
-        track = build_index(predictor, generation)
-    except StoreUnavailable as error:
-        logger.warning("answers go without trailing offsets: %s", error)
-        return TrailingOffset.none()
+    if not store.answers():
+        raise StoreUnavailable(f"{store.name} does not answer")
+    track = build_index(predictor, generation)
     _keep(file, track)
     return track
 
@@ -67,9 +66,12 @@ def _keep(file: Path, track: TrailingOffset) -> None:
 
 
 def build_ahead(bundle: Path, store: Store) -> None:
-    """Build the index of the store's current generation for the bundle, so that `serve` finds it there."""
+    """Build the index of the store's current generation for the bundle, so that `serve` finds it there; CellarError if that fails."""
     predictor = Predictor.open(bundle)
-    open_index(predictor, Generation.open(store, predictor.manifest.feature_fingerprint), store)
+    try:
+        open_index(predictor, Generation.open(store, predictor.manifest.feature_fingerprint), store)
+    except StoreUnavailable as error:
+        raise CellarError(f"the index of {bundle} cannot be built: {error}") from error
 
 
 def build_index(predictor: Predictor, generation: Generation) -> TrailingOffset:

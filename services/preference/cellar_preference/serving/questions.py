@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.contract import About, Basis, HistoryRow, PreferenceRequest, Vintage
+from cellar_preference.serving.contract import About, Basis, HistoryRow, PreferenceRequest, VintageAsked
 from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import iso_of, moment_of
 from cellar_shared.events.scales import Scale, scale_named
@@ -117,7 +117,7 @@ def _moment_at(when: datetime, pointer: str) -> int:
         ) from None
 
 
-def vintage_number(vintage: Vintage) -> int:
+def vintage_number(vintage: VintageAsked) -> int:
     """The vintage as arrays keep it: 0 for non-vintage, -1 for unknown."""
     if vintage is None:
         return UNKNOWN_VINTAGE

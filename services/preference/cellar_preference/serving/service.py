@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from cellar_preference.serving.contract import (
     EXAMPLE,
+    REQUEST_RULES,
+    Degradation,
     Evidence,
     ModelNamed,
     PreferenceAnswer,
@@ -22,12 +28,16 @@ from cellar_preference.serving.predictor import MODEL, Prediction, Predictor, re
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
-from cellar_shared.features.histories import Events
+from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.opening import STORE_WITHIN_S, answers_within
 from cellar_shared.store.port import Store, StoreUnavailable
-from cellar_shared.store.swapping import Swapping
+from cellar_shared.store.swapping import LOOK_EVERY_S, Swapping
+from cellar_shared.telemetry import names
+from cellar_shared.telemetry.predictions import Answered, PredictionLog, PredictionSettings
+from cellar_shared.telemetry.recorder import RECORDER
 
 logger = logging.getLogger("cellar.preference")
 
@@ -36,8 +46,6 @@ STALE_AFTER: Final = 2 * MICROSECONDS_PER_DAY
 DEPLOYMENT_VARIABLE: Final = "CELLAR_DEPLOYMENT"
 DECIMALS: Final = 6
 
-Degradation = Literal["store_unavailable", "features_stale", "history_truncated"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Pinned:
@@ -45,7 +53,7 @@ class _Pinned:
 
     predictor: Predictor
     generation: Generation
-    track: TrailingOffset
+    track: TrailingOffset | None  # None: the store could not be read when it was to be made
     named: ModelNamed
 
 
@@ -56,24 +64,55 @@ class PreferenceService:
     request_type = PreferenceRequest
     answer_type = PreferenceAnswer
     example = EXAMPLE
+    request_rules = REQUEST_RULES
 
-    def __init__(self, bundle: Path, store: Store, deployment: str | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Path,
+        store: Store,
+        deployment: str | None = None,
+        predictions: PredictionSettings | None = None,
+        *,
+        store_within_s: float = STORE_WITHIN_S,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
         self._bundle = bundle
         self._store = store
+        self._store_within_s = store_within_s
+        self._look_every_s = look_every_s
         self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
         self._swapping: Swapping[_Pinned] | None = None
+        self._is_without_store = False
+        self._prediction_settings = predictions
+        self._predictions: PredictionLog | None = None
 
     def load(self) -> None:
-        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store."""
+        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store.
+
+        A store that cannot be read is waited for at first, then done without.
+        """
         predictor = Predictor.open(self._bundle)
-        swapping = Swapping(self._store, lambda generation_id: self._pin(predictor, generation_id))
+        if not answers_within(self._store, self._store_within_s):
+            logger.warning("%s does not answer; served without it until it does", self._store.name)
+        swapping = Swapping(
+            self._store,
+            lambda generation_id: self._pin(predictor, generation_id),
+            opens_again=lambda pinned: pinned.track is None and self._store.answers(),
+            look_every_s=self._look_every_s,
+            tell=lambda outcome: RECORDER.count(names.SWAPS, 1, (outcome,)),
+        )
         swapping.start()
+        if self._prediction_settings is not None:
+            self._predictions = PredictionLog(self._prediction_settings)
+        RECORDER.watch(names.GENERATION_AGE, self._generation_age_s)
         self._swapping = swapping
 
     async def close(self) -> None:
-        """Follow the store no longer and let go of it."""
+        """Follow the store no longer and let go of it; write what is left of the prediction log."""
         if self._swapping is not None:
             await asyncio.to_thread(self._swapping.stop)
+        if self._predictions is not None:
+            await asyncio.to_thread(self._predictions.close)
         await self._store.aclose()
 
     def _pin(self, predictor: Predictor, generation_id: str) -> _Pinned:
@@ -82,7 +121,17 @@ class PreferenceService:
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        return _Pinned(predictor, generation, open_index(predictor, generation, self._store), named)
+        try:
+            track = open_index(predictor, generation, self._store)
+        except StoreUnavailable as error:
+            logger.warning("answers go without trailing offsets: %s", error)
+            track = None
+        pinned = _Pinned(predictor, generation, track, named)
+        RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
+        return pinned
+
+    def _generation_age_s(self) -> float:
+        return time.time() - self._require().generation.manifest.events_through / 1_000_000
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -116,22 +165,29 @@ class PreferenceService:
         asked = ask(request, stored, moment, pinned.generation, pinned.predictor.history_limit)
         encoded = pinned.predictor.encode(asked.questions, pinned.generation.counts)
         context.stages.lap("features")
-        offsets = pinned.track.at(counted_before(asked.questions.features_as_of))[asked.questions.member]
+        offsets = _offsets(pinned.track, asked)
         prediction = pinned.predictor.predict_encoded(encoded, offsets)
         context.stages.lap("model")
+        if pinned.track is None and not degraded:
+            degraded.append("store_unavailable")
         if moment - moment % MICROSECONDS_PER_DAY - asked.features_as_of > STALE_AFTER:
             degraded.append("features_stale")
         if asked.is_truncated:
             degraded.append("history_truncated")
-        return PreferenceAnswer(
+        for reason in degraded:
+            RECORDER.count(names.ANSWERS_DEGRADED, 1, (reason,))
+        answer = PreferenceAnswer(
             request_id=context.request_id,
             model=pinned.named,
             as_of=iso_of(asked.as_of),
             features_as_of=iso_of(asked.features_as_of),
             history_ignored=asked.history_ignored,
-            degraded=list(degraded),
+            degraded=degraded,
             results=_results(request, asked, prediction),
         )
+        if self._predictions is not None:
+            self._predictions.record(_logged(request, context, answer, asked, prediction, pinned))
+        return answer
 
     def _require(self) -> _Pinned:
         pinned = None if self._swapping is None else self._swapping.pinned
@@ -139,17 +195,51 @@ class PreferenceService:
             raise RuntimeError("the service was asked before it was loaded")
         return pinned
 
-    @staticmethod
-    async def _stored(request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
+    async def _stored(self, request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
         """A stored member's events; with the store gone the member is answered as one nobody knows, and the answer says so."""
         if request.member_id is None:
             return None
         try:
-            return await generation.members.events_of(request.member_id)
+            stored = await generation.members.events_of(request.member_id)
         except StoreUnavailable as error:
-            logger.warning("answered without the store: %s", error)
+            RECORDER.count(names.STORE_FAILURES, 1, (self._store.name.partition("://")[0],))
+            if not self._is_without_store:  # once, not at every request; the error's own words may hold a member's data
+                logger.warning("members are answered without %s: %s", self._store.name, type(error.__cause__ or error).__name__)
+            self._is_without_store = True
             degraded.append("store_unavailable")
             return None
+        if self._is_without_store:
+            logger.warning("members are answered with %s again", self._store.name)
+            self._is_without_store = False
+        return stored
+
+
+def _offsets(track: TrailingOffset | None, asked: Asked) -> npt.NDArray[np.float64]:
+    """The trailing offset of each wine's answer; none where there is no index yet."""
+    track = TrailingOffset.none() if track is None else track
+    return track.at(counted_before(asked.questions.features_as_of))[asked.questions.member]
+
+
+def _logged(
+    request: PreferenceRequest, context: RequestContext, answer: PreferenceAnswer, asked: Asked, prediction: Prediction, pinned: _Pinned
+) -> Answered:
+    """The answer as the prediction log takes it: what was asked about and said, nothing of the history it stands on."""
+    return Answered(
+        request_id=context.request_id,
+        asked_at=context.received_at,
+        as_of=answer.as_of,
+        member_id=request.member_id,
+        wine_ids=[wine.wine_id for wine in request.wines],
+        vintages=[None if vintage == UNKNOWN_VINTAGE else vintage for vintage in asked.questions.vintages.tolist()],
+        raw_scores=prediction.logits.tolist(),
+        probabilities=[result.probability for result in answer.results],
+        bundle=pinned.named.version,
+        generation=pinned.named.generation,
+        deployment=pinned.named.deployment,
+        attempt=context.attempt,
+        degraded=answer.degraded,
+        feature_fingerprint=pinned.predictor.manifest.feature_fingerprint,
+    )
 
 
 def _results(request: PreferenceRequest, asked: Asked, prediction: Prediction) -> list[WineAnswer]:
@@ -166,7 +256,7 @@ def _results(request: PreferenceRequest, asked: Asked, prediction: Prediction) -
         WineAnswer(
             index=index,
             wine_id=wine.wine_id,
-            vintage=wine.vintage,
+            vintage=int(wine.vintage) if isinstance(wine.vintage, float) else wine.vintage,
             basis=basis,
             probability=probability,
             interval=None,

@@ -1,56 +1,43 @@
-"""Reads a delimited text file into string columns and keeps count of what cannot be taken, place by place; for sources."""
+"""Reads a delimited text file into string columns, and makes a table's columns out of them by rules; for sources."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
 from cellar_shared.errors import BadInput
-
-LINE = "line"
-SHOWN_TEXT = 60
+from cellar_shared.events.sources.refusals import LINE, Refusal, Refusals, as_found
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """One row that was not taken: where, what stood there, what was expected."""
+class Form:
+    """How a delimited file is written: what stands between fields, and which bytes stand for letters."""
 
-    file: str
-    line: int
-    column: str
-    found: str
-    expected: str
+    delimiter: str = ","
+    encoding: str = "utf-8"
 
-    def __str__(self) -> str:
-        found = self.found if len(self.found) <= SHOWN_TEXT else self.found[:SHOWN_TEXT] + "..."
-        return f"{self.file}, line {self.line}, column {self.column}: found {found!r}, expected {self.expected}"
+    def __post_init__(self) -> None:
+        """ValueError with a sentence when the delimiter or the encoding cannot be used."""
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+            raise ValueError(f"a delimiter is one character such as ; or a tab, not {self.delimiter!r}")
+        try:
+            codecs.lookup(self.encoding)
+            line_end = "\n".encode(self.encoding)
+        except (LookupError, UnicodeError):
+            raise ValueError(f"encoding {self.encoding!r} is not known; try utf-8, windows-1252 or iso-8859-15") from None
+        if line_end != b"\n":
+            raise ValueError(f"encoding {self.encoding!r} cannot be read line by line; save the file as utf-8")
 
-
-@dataclass(slots=True)
-class Refusals:
-    """Collects refusals when `skip_bad`, otherwise the first one ends the import as BadInput."""
-
-    skip_bad: bool
-    kept: list[Refusal] = field(default_factory=list)
-
-    def add(self, refusal: Refusal) -> None:
-        """Note a row that is left out, or raise."""
-        if not self.skip_bad:
-            raise BadInput(f"{refusal}. Mend the row, or say --skip-bad to keep the good rows and list the bad ones in a file")
-        self.kept.append(refusal)
-
-    def write(self, path: Path) -> None:
-        """Write what was left out as CSV; the file is there only when something was."""
-        if self.kept:
-            with path.open("w", encoding="utf-8", newline="") as stream:
-                writer = csv.writer(stream)
-                writer.writerow(["file", "line", "column", "found", "expected"])
-                writer.writerows((r.file, r.line, r.column, r.found, r.expected) for r in self.kept)
+    @property
+    def decoder(self) -> str:
+        """The codec of the first line, which may begin with a byte order mark."""
+        return "utf-8-sig" if codecs.lookup(self.encoding).name == "utf-8" else self.encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +46,7 @@ class Rule:
 
     `value` makes the value out of the stripped text (empty text is null beforehand), null when it cannot; a row whose
     text is not null and whose value is null is refused as not being `expected`. `required` refuses empty text too.
+    `called` is the column's name for people, where that is another.
     """
 
     column: str
@@ -66,23 +54,26 @@ class Rule:
     value: pl.Expr
     expected: str
     required: bool = False
+    called: str | None = None
 
 
-def read_batches(path: Path, columns: Sequence[str], refusals: Refusals, rows: int = 200_000) -> Iterator[pl.DataFrame]:
-    """Batches of `columns` as text (stripped, empty is null) with the physical `line` each row ends on.
+def read_batches(
+    path: Path, columns: Sequence[str], refusals: Refusals, form: Form = Form(), rows: int = 200_000
+) -> Iterator[pl.DataFrame]:
+    """Batches of `columns` as text (stripped, empty is null) with the physical line (LINE) each row ends on.
 
-    The file is UTF-8, comma separated, with a header; other columns are ignored. BadInput when it has no such header;
-    rows with another number of fields and bytes that are not UTF-8 go to `refusals`.
+    The file is as `form` says, with a header; other columns are ignored. BadInput when it has no such header; rows with
+    another number of fields and bytes that are not of its encoding go to `refusals`.
     """
     try:
         stream = path.open("rb")
     except OSError as error:
-        raise BadInput(f"{path} cannot be read ({error.strerror}); expected a CSV file with columns {', '.join(columns)}") from error
+        raise BadInput(f"{path} cannot be read ({error.strerror}); expected a file with columns {', '.join(columns)}") from error
     with stream:
-        reader = csv.reader(_decoded(stream, path.name, refusals), strict=True)
+        reader = csv.reader(_decoded(stream, path.name, form, refusals), strict=True, delimiter=form.delimiter)
         header = _header_of(reader, path, columns)
         places = [header.index(name) for name in columns]
-        good = _rows_of(reader, path.name, len(header), refusals)
+        good = _rows_of(reader, path.name, form, len(header), refusals)
         while batch := [(line, *(row[place] for place in places)) for line, row in islice(good, rows)]:
             frame = pl.DataFrame(batch, schema={LINE: pl.Int64, **dict.fromkeys(columns, pl.String)}, orient="row")
             text = pl.col(columns).str.strip_chars()
@@ -104,16 +95,17 @@ def _header_of(reader: Iterator[list[str]], path: Path, columns: Sequence[str]) 
     return header
 
 
-def _decoded(stream: Iterator[bytes], file: str, refusals: Refusals) -> Iterator[str]:
+def _decoded(stream: Iterator[bytes], file: str, form: Form, refusals: Refusals) -> Iterator[str]:
     for number, raw in enumerate(stream, start=1):
         try:
-            yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            yield raw.decode(form.decoder if number == 1 else form.encoding)
         except UnicodeDecodeError as error:
-            refusals.add(Refusal(file, number, f"byte {error.start + 1}", repr(raw[error.start : error.start + 4]), "text in UTF-8"))
+            found = repr(raw[error.start : error.start + 4])
+            refusals.add(Refusal(file, number, f"byte {error.start + 1}", found, f"text in {form.encoding.upper()}"))
             yield "\n"
 
 
-def _rows_of(reader: Iterator[list[str]], file: str, width: int, refusals: Refusals) -> Iterator[tuple[int, list[str]]]:
+def _rows_of(reader: Iterator[list[str]], file: str, form: Form, width: int, refusals: Refusals) -> Iterator[tuple[int, list[str]]]:
     """Each row of `width` fields with the physical line it ends on."""
     while True:
         try:
@@ -121,7 +113,8 @@ def _rows_of(reader: Iterator[list[str]], file: str, width: int, refusals: Refus
         except StopIteration:
             return
         except csv.Error as error:
-            refusals.add(Refusal(file, reader.line_num, "the row", str(error), "comma-separated fields, quotes doubled"))  # type: ignore[attr-defined]
+            between = {",": "comma", "\t": "tab", ";": "semicolon"}.get(form.delimiter, repr(form.delimiter))
+            refusals.add(Refusal(file, reader.line_num, "the row", str(error), f"{between}-separated fields, quotes doubled"))  # type: ignore[attr-defined]
             continue
         line: int = reader.line_num  # type: ignore[attr-defined]
         if not row:
@@ -145,6 +138,6 @@ def apply_rules(batch: pl.DataFrame, rules: Sequence[Rule], file: str, refusals:
     bad = made.filter(pl.any_horizontal(f"broken {rule.name}" for rule in rules))
     for row in bad.iter_rows(named=True):
         rule = next(rule for rule in rules if row[f"broken {rule.name}"])
-        refusals.add(Refusal(file, row[LINE], rule.column, row[rule.column] or "", rule.expected))
+        refusals.add(Refusal(file, row[LINE], rule.called or rule.column, as_found(row[rule.column]), rule.expected))
     good = made.filter(~pl.any_horizontal(f"broken {rule.name}" for rule in rules)) if bad.height else made
     return good.select(LINE, *(pl.col(f"made {rule.name}").alias(rule.name) for rule in rules))

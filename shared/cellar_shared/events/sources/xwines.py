@@ -8,16 +8,16 @@ stands for all its vintages. RatingID is sorted by vintage, so it is kept as an 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from cellar_shared.errors import BadInput
 from cellar_shared.events.scales import SCALES
-from cellar_shared.events.sources.delimited import LINE, Refusal, Refusals, Rule, apply_rules, read_batches
-from cellar_shared.events.tables import DataWriter
+from cellar_shared.events.sources.delimited import Rule, apply_rules, read_batches
+from cellar_shared.events.sources.intake import Reading, TableReport, Terms, take_in
+from cellar_shared.events.sources.refusals import Refusals
 
 NAMESPACE = "xwines"
 SCALE = SCALES["1-5"]
@@ -38,15 +38,6 @@ _RATINGS_FILES = (
     "XWines_Test_1K_ratings.csv",
 )
 _WINES_FILES = ("wines.csv", "XWines_Slim_1K_wines.csv", "XWines_Full_100K_wines.csv", "XWines_Test_100_wines.csv")
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import took and left: rows kept and refused per table."""
-
-    wines: int
-    ratings: int
-    refused: int
 
 
 def _text(column: str) -> pl.Expr:
@@ -115,34 +106,23 @@ RATING_RULES = (
 )  # fmt: skip
 
 
-def import_xwines(
-    source: Path, out: Path, *, replace: bool = False, skip_bad: bool = False, progress: Callable[[str, int], None]
-) -> ImportReport:
-    """Read the release in folder `source` and write the data folder `out`, whole or not at all.
+def import_xwines(source: Path, out: Path, terms: Terms, *, progress: Callable[[str, int], None]) -> dict[str, TableReport]:
+    """Read the release in folder `source` and write the data folder `out`, or add what is new to it; see `take_in`."""
+    readings = (
+        _reading("wines", _file_in(source, _WINES_FILES), WINE_RULES, _as_wines),
+        _reading("ratings", _file_in(source, _RATINGS_FILES), RATING_RULES, _as_ratings),
+    )
+    return take_in(readings, out, terms, namespace=NAMESPACE, scale=SCALE.name, source="xwines", progress=progress)
 
-    `progress` hears the table's name and the rows read so far. The first bad row ends the import with BadInput that names
-    file, line and column; with `skip_bad` bad rows are left out, counted and listed in `out/refused.csv`.
-    """
-    refusals = Refusals(skip_bad)
-    wines_file, ratings_file = _file_in(source, _WINES_FILES), _file_in(source, _RATINGS_FILES)
-    kept = {"wines": 0, "ratings": 0}
-    with DataWriter(out, NAMESPACE, SCALE.name, "xwines", replace=replace) as writer:
-        for table, file, rules, finish in (
-            ("wines", wines_file, WINE_RULES, _as_wines),
-            ("ratings", ratings_file, RATING_RULES, _as_ratings),
-        ):
-            ids = _SeenIds(file.name, rules[0].column, refusals)
-            for batch in read_batches(file, list(dict.fromkeys(rule.column for rule in rules)), refusals):
-                rows = ids.first_of(apply_rules(batch, rules, file.name, refusals), rules[0].name)
-                kept[table] += rows.height
-                if rows.height:
-                    writer.add(table, finish(rows))
-                progress(table, kept[table])
-            if not kept[table]:
-                raise BadInput(f"{file} holds no row that can be taken; expected at least one of table {table}")
-        writer.notes.update(refused=len(refusals.kept))
-        refusals.write(writer.staging / "refused.csv")
-    return ImportReport(kept["wines"], kept["ratings"], len(refusals.kept))
+
+def _reading(table: str, file: Path, rules: Sequence[Rule], finish: Callable[[pl.DataFrame], pl.DataFrame]) -> Reading:
+    columns = list(dict.fromkeys(rule.column for rule in rules))
+
+    def read(refusals: Refusals) -> Iterator[pl.DataFrame]:
+        for batch in read_batches(file, columns, refusals):
+            yield finish(apply_rules(batch, rules, file.name, refusals))
+
+    return Reading(table, file, {rule.name: rule.column for rule in rules}, read)
 
 
 def _file_in(source: Path, names: tuple[str, ...]) -> Path:
@@ -154,33 +134,14 @@ def _file_in(source: Path, names: tuple[str, ...]) -> Path:
 
 def _as_wines(rows: pl.DataFrame) -> pl.DataFrame:
     nothing = pl.lit(None)
-    return rows.drop(LINE).with_columns(price=nothing, currency=nothing, source=pl.lit("xwines"))
+    return rows.with_columns(price=nothing, currency=nothing, source=pl.lit("xwines"))
 
 
 def _as_ratings(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.drop(LINE).with_columns(
+    return rows.with_columns(
         pl.col("time_precision").fill_null("unknown"),
         scale=pl.lit(SCALE.name),
         like=pl.col("rating_raw") >= SCALE.liked_from,
         defective=pl.lit(False),
         source=pl.lit("xwines"),
     )
-
-
-@dataclass(slots=True)
-class _SeenIds:
-    """Lets an id through once; the same id on a second row is refused with the line of the first."""
-
-    file: str
-    column: str
-    refusals: Refusals
-    _lines: dict[str, int] = field(default_factory=dict)
-
-    def first_of(self, rows: pl.DataFrame, name: str) -> pl.DataFrame:
-        keep = []
-        for line, identity in zip(rows[LINE], rows[name], strict=True):
-            first = self._lines.setdefault(identity, line)
-            keep.append(first == line)
-            if first != line:
-                self.refusals.add(Refusal(self.file, line, self.column, identity, f"an id of its own (line {first} has it too)"))
-        return rows.filter(pl.Series(keep)) if not all(keep) else rows
