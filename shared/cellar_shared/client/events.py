@@ -99,21 +99,7 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is wrong at one place of the body."""
 
     pointer: str  # JSON Pointer (RFC 6901); of a missing field: where it belongs
-    code: Literal[
-        "as-of-in-future",
-        "as-of-too-early",
-        "bad-key",
-        "deadline",
-        "invalid-json",
-        "member-ambiguous",
-        "not-json",
-        "not-ready",
-        "out-of-range",
-        "overloaded",
-        "too-large",
-        "unknown-field",
-        "wrong-type",
-    ]
+    code: Literal["as-of-in-future", "as-of-too-early", "bad-key", "deadline", "invalid-json", "member-ambiguous", "not-json", "not-ready", "out-of-range", "overloaded", "too-large", "unknown-field", "wrong-type"]
     detail: str
 
 
@@ -130,7 +116,7 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     event_id: str | None  # null where a rejected event has none that can be read
     status: Literal["accepted", "conflict", "duplicate", "rejected"]
-    problem: FieldError | None = None
+    problem: FieldError | None
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
