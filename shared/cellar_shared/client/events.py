@@ -133,7 +133,7 @@ class EventResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     event_id: str | None  # null where a rejected event has none that can be read
     status: Literal["accepted", "conflict", "duplicate", "rejected"]
-    problem: FieldError | None = None
+    problem: FieldError | None
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
