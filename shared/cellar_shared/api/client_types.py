@@ -16,6 +16,8 @@ from cellar_shared.errors import BadInput
 WIDTH: Final = 140
 FORMATS: Final = {"date-time": "datetime", "date": "date"}
 SCALARS: Final = {"integer": "int", "number": "float", "boolean": "bool", "null": "None"}
+# Characters of a list of values from which on it gets a name and lines of its own (judgement).
+LONG_LIST: Final = 100
 LEFT_OUT: Final = "msgspec.UnsetType"
 # Names that the written module uses itself.
 _TAKEN: Final = {
@@ -32,16 +34,26 @@ class Types:
         self._components: Mapping[str, Mapping[str, Any]] = document.get("components", {}).get("schemas", {})
         self._classes = _distinct(self._components, class_name, "schemas")
         self._tags = dict(_tags(document))
+        # Long lists of values, under the names that fields call them by; taken out where they are written down.
+        self._lists: dict[str, list[str]] = {}
+        self._names = set(self._classes)
 
-    def annotation(self, node: Node) -> str:
-        """The annotation of what `node` allows."""
-        parts = list(dict.fromkeys(self._parts(node)))
+    def annotation(self, node: Node, name: str = "") -> str:
+        """The annotation of what `node` allows; with `name`, a long list of values in it goes by that name."""
+        parts = list(dict.fromkeys(self._parts(node, name)))
         if "Any" in parts:
             return "Any"
         objects = [part for part in parts if part in self._classes or part.startswith("dict[")]
         if len(objects) > 1 and not all(self._classes.get(part) in self._tags for part in objects):
             raise BadInput(f"{' | '.join(objects)}: nothing tells these objects apart; give them a discriminator (msgspec: a tag).")
-        return " | ".join(_told_apart(parts)) or "Any"
+        members = _told_apart(parts)
+        for place, member in enumerate(members):
+            if name and name not in self._names and member.startswith("Literal[") and len(member) > LONG_LIST:
+                values = (f"    {_literal(value)}," for value in ast.literal_eval(member.removeprefix("Literal")))
+                self._lists[name] = [f"{name} = Literal[", *values, "]", "", ""]
+                self._names.add(name)
+                members[place] = name
+        return " | ".join(members) or "Any"
 
     def structs_of(self, nodes: Iterable[Node]) -> list[str]:
         """The source of every struct that `nodes` reach, in the order of the document."""
@@ -53,7 +65,7 @@ class Types:
                 waiting.append(resolved({"$ref": f"#/components/schemas/{name}"}, self._document)[0])
         return [self._struct(name) for name, node in self._components.items() if name in reached and _is_struct(node)]
 
-    def _parts(self, node: Node) -> Iterator[str]:
+    def _parts(self, node: Node, alias: str) -> Iterator[str]:
         """The members of the union that `node` is, one by one."""
         if isinstance(node, bool):
             yield "Any"
@@ -66,21 +78,21 @@ class Types:
             if "allOf" in node and len(union) > 1:
                 raise BadInput(f"{name or 'a schema'}: found allOf of several schemas, expected one; give the type a name of its own.")
             for part in union:
-                yield from self._parts(part)
+                yield from self._parts(part, alias)
         elif "enum" in node or "const" in node:
             yield from (f"Literal[{_literal(value)}]" for value in node.get("enum", [node.get("const")]))
         else:
             types = node.get("type", "any")
-            yield from (self._of_type(kind, node) for kind in ([types] if isinstance(types, str) else types))
+            yield from (self._of_type(kind, node, alias) for kind in ([types] if isinstance(types, str) else types))
 
-    def _of_type(self, kind: str, node: Mapping[str, Any]) -> str:
+    def _of_type(self, kind: str, node: Mapping[str, Any], alias: str) -> str:
         match kind:
             case "array" if "prefixItems" in node:
                 return f"tuple[{', '.join(self.annotation(item) for item in node['prefixItems'])}]"
             case "array":
-                return f"list[{self.annotation(node.get('items', True))}]"
+                return f"list[{self.annotation(node.get('items', True), alias)}]"
             case "object":
-                return f"dict[str, {self.annotation(node.get('additionalProperties', True))}]"
+                return f"dict[str, {self.annotation(node.get('additionalProperties', True), alias)}]"
             case "string":
                 return FORMATS.get(node.get("format", ""), "str")
             case "number" if node.get("multipleOf") == 1:
@@ -96,17 +108,19 @@ class Types:
             options.append(f"tag_field={_literal(tag_field)}, tag={_literal(tag)}")
         _distinct(node["properties"], identifier, f"properties of {name}")
         fields = [
-            self._field(field, schema, is_required=field in node.get("required", ()))
+            self._field(class_name(name), field, schema, is_required=field in node.get("required", ()))
             for field, schema in node["properties"].items()
             if field != tag_field
         ]
-        lines = [f"class {class_name(name)}(msgspec.Struct, {', '.join(options)}):"]
+        lists = [line for alias in list(self._lists) for line in self._lists.pop(alias)]
+        lines = [*lists, f"class {class_name(name)}(msgspec.Struct, {', '.join(options)}):"]
         lines += docstring(node.get("description") or f"{name}, as the contract has it.", "    ")
         return "\n".join([*lines, *([""] if fields else []), *fields])
 
-    def _field(self, name: str, node: Node, *, is_required: bool) -> str:
+    def _field(self, struct: str, name: str, node: Node, *, is_required: bool) -> str:
         python = identifier(name)
-        annotation, default = self.annotation(node), ""
+        annotation = self.annotation(node, struct + "".join(word.capitalize() for word in python.split("_")))
+        default = ""
         if not is_required:
             default = _default(node, annotation)
             if default == "msgspec.UNSET":

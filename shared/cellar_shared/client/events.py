@@ -95,11 +95,28 @@ class PreferenceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     is_set: bool = True
 
 
+FieldErrorCode = Literal[
+    "as-of-in-future",
+    "as-of-too-early",
+    "bad-key",
+    "deadline",
+    "invalid-json",
+    "member-ambiguous",
+    "not-json",
+    "not-ready",
+    "out-of-range",
+    "overloaded",
+    "too-large",
+    "unknown-field",
+    "wrong-type",
+]
+
+
 class FieldError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is wrong at one place of the body."""
 
     pointer: str  # JSON Pointer (RFC 6901); of a missing field: where it belongs
-    code: Literal["as-of-in-future", "as-of-too-early", "bad-key", "deadline", "invalid-json", "member-ambiguous", "not-json", "not-ready", "out-of-range", "overloaded", "too-large", "unknown-field", "wrong-type"]
+    code: FieldErrorCode
     detail: str
 
 

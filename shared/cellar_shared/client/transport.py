@@ -35,6 +35,8 @@ ANSWER_MOST_BYTES: Final = 16 << 20
 BUSY: Final = (429, 503)
 # Those who were refused together do not come back together (judgement).
 JITTER: Final = 0.1
+# "Come back at once", said again and again, must not become a busy loop (judgement).
+WAIT_LEAST_S: Final = 0.02
 
 _REQUEST_ID = re.compile("[!-~]{1,100}")
 
@@ -132,12 +134,13 @@ class Client:
                 continue
             except http.client.HTTPException as error:
                 raise BadAnswer(f"what came back is no HTTP that can be read: {type(error).__name__}: {error}", request_id) from error
+            connect = self._pool.take
             if http.client.OK <= exchanged.status < http.client.MULTIPLE_CHOICES:
                 return _decoded(exchanged, answer, request_id)
             problem = problem_in(exchanged.body, exchanged.status, exchanged.reason, exchanged.headers["retry-after"], request_id)
             if problem.status not in BUSY or problem.retry_after_ms is None or not is_idempotent:
                 raise problem
-            wait_s = problem.retry_after_ms / 1000 * random.uniform(1, 1 + JITTER)
+            wait_s = max(problem.retry_after_ms / 1000, WAIT_LEAST_S) * random.uniform(1, 1 + JITTER)
             with contextlib.suppress(TimeoutError):
                 if wait_s < deadline.left_s():
                     time.sleep(wait_s)

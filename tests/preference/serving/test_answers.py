@@ -120,6 +120,15 @@ def test_a_vintage_that_people_rated_is_told_from_an_unknown_one(client, rated_v
     assert results[0]["probability"] != results[1]["probability"] == results[2]["probability"]
 
 
+def test_a_vintage_written_as_a_table_with_gaps_writes_it_is_the_same_vintage(client, rated_vintage):
+    wine, vintage = rated_vintage["a year"]
+    rated = [{"wine_id": wine, "rating": 4.5, "vintage": float(vintage)}]
+    with_point = client.ask({"wine_id": wine, "vintage": float(vintage)}, history=rated, as_of=AS_OF)["results"]
+    without = client.ask({"wine_id": wine, "vintage": vintage}, history=[rated[0] | {"vintage": vintage}], as_of=AS_OF)["results"]
+    assert with_point == without
+    assert isinstance(with_point[0]["vintage"], int)
+
+
 def test_a_rating_on_the_other_scale_counts_as_its_equal_on_this_one(client, wine_ids):
     # One star of 1-5 and five points of 0-100 are the units of taste; liked from 4 stars and from 90 points.
     stars = [5, 4.5, 4, 3, 2, 1]

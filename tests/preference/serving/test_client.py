@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -96,3 +99,18 @@ def test_a_service_killed_and_started_again_between_two_calls_answers(line, serv
         with serving(line, port):
             # Not ready at first: the refusals say when to come back, and the call does.
             assert shop.score(REQUEST).results == before.results
+
+
+def test_the_page_about_the_client_shows_what_runs(shop, port, capsys):
+    page = (Path(__file__).parents[3] / "docs" / "client.md").read_text()
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", page, re.MULTILINE)]
+    programs = [block.replace(":8081", f":{port}") for block in blocks if "import " in block or "with " in block]
+    assert len(programs) == 3
+    names: dict[str, Any] = {}
+    for program in programs:
+        exec(compile(program, "docs/client.md", "exec"), names)  # noqa: S102
+    scored, refused = capsys.readouterr().out.splitlines()
+    assert scored.startswith("[('w002', 0.")
+    assert "features_stale" in scored
+    assert refused.startswith("422 member-ambiguous Give member_id")
+    assert issubclass(names["BadAnswer"], names["ClientError"])

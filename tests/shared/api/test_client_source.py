@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from cellar_shared.errors import BadInput
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 BIN = Path(sys.executable).parent
+NUMBERS = itertools.count()
 
 
 class Rated(msgspec.Struct, tag="rating", tag_field="kind", forbid_unknown_fields=True):
@@ -101,7 +103,8 @@ def document_of(request: Any = Pushed, answer: Any = Kept) -> dict[str, Any]:
     return written
 
 
-def module_of(source: str, name: str = "cellar_shared.client.written") -> ModuleType:
+def module_of(source: str) -> ModuleType:
+    name = f"cellar_shared.client.written_{next(NUMBERS)}"
     module = ModuleType(name)
     module.__package__ = "cellar_shared.client"
     sys.modules[name] = module  # msgspec looks annotations up there
@@ -176,6 +179,20 @@ EVENTS = [
 def test_both_sides_read_what_the_other_writes(written, pushed):
     read = msgspec.json.decode(msgspec.json.encode(pushed), type=written.Pushed)
     assert msgspec.json.decode(msgspec.json.encode(read), type=Pushed) == pushed
+
+
+def test_a_long_list_of_values_goes_by_a_name_that_nothing_else_has(changed):
+    values = [f"value-{place}, [with] 'all' \"it\" may hold" for place in range(9)]
+    document = changed(document_of(), "/components/schemas/Kept/properties/of_which", {"type": "array", "items": {"enum": values}})
+    document = changed(document, "/components/schemas/Kept/properties/of-which-", {"enum": values[:8]})
+    source = client_source(document)
+    assert "KeptOfWhich = Literal[\n" in source
+    module = module_of(source)
+    said = {"results": [], "of_which": values, "of-which-": values[7]}
+    answer = msgspec.json.decode(json.dumps(said), type=module.Kept)
+    assert (answer.of_which, answer.of_which_) == (values, values[7])
+    with pytest.raises(msgspec.ValidationError, match="of-which-"):
+        msgspec.json.decode(json.dumps(said | {"of-which-": values[8]}), type=module.Kept)
 
 
 def test_answers_that_have_grown_are_read(written):

@@ -324,15 +324,23 @@ def test_a_refusal_that_is_no_problem_document_is_told_by_its_status(connect, sc
         (503, "not-ready", 503, {}, {"retry_after_ms": 5}),
         (429, "overloaded", 429, {"retry_after": "600"}, {"retry_after_ms": 0}),
         (429, "overloaded", 424, {}, {"retry_after_ms": 5}),
+        (429, "overloaded", 429, {}, {"retry_after_ms": -5}),
         (503, "not-ready", 503, {"retry_after": "0"}, {}),
     ],
-    ids=["by the body", "the body is more exact", "hidden by a router", "by the header"],
+    ids=["by the body", "the body is more exact", "hidden by a router", "a time that is over", "by the header"],
 )
 def test_who_is_told_when_to_come_back_comes_back(connect, scripted, said, status, code, http_status, headers, further):
     refusal = said(http_status, problem(code, status, **further), **headers)
     server = scripted([refusal, refusal, said(200, LIVE)])
     assert connect(server.port).live().live
     assert len(server.requests) == 3
+
+
+def test_who_is_sent_away_for_ever_gives_up_in_time_and_does_not_hammer(connect, scripted, said):
+    server = scripted([said(503, problem("not-ready", 503, retry_after_ms=0))] * 1000)
+    with pytest.raises(ProblemError, match="503 not-ready"):
+        connect(server.port).live(timeout_s=0.3)
+    assert 2 <= len(server.requests) <= 0.3 / transport.WAIT_LEAST_S + 1
 
 
 def test_a_busy_router_without_a_problem_document_is_obeyed_too(connect, scripted, said):
