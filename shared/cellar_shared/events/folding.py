@@ -14,7 +14,7 @@ from cellar_shared.events.appending import DataAppender
 from cellar_shared.events.imported import note_imported
 from cellar_shared.events.journal import Accepted, Journal
 from cellar_shared.events.pushed import BottleEvent, ImpressionEvent, OutcomeEvent, PreferenceEvent, RatingEvent, is_like, vintage_number
-from cellar_shared.events.tables import DataFolder, batches, schema_of
+from cellar_shared.events.tables import DataFolder, batches, dtypes_of, schema_of
 
 SOURCE: Final = "push"
 ENTRIES_AT_ONCE: Final = 200_000
@@ -51,6 +51,7 @@ def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]
             if len(accepted) == ENTRIES_AT_ONCE:
                 reached = entry.position
                 break
+        _without_forgotten(appender, accepted)
         rows = _rows_by_table(accepted)
         if rows:
             say("folding " + ", ".join(f"{len(some):,} {table}" for table, some in rows.items()))
@@ -58,6 +59,15 @@ def _fold(data: Path, journal: Journal, through: int, say: Callable[[str], None]
             _append(appender, table, some)
         appender.journal_through = reached
     return DataFolder.open(data)
+
+
+def _without_forgotten(appender: DataAppender, accepted: Sequence[Accepted]) -> None:
+    """Take out who was forgotten: whoever forgot them may have been killed before, and a generation made of these tables would show
+    them again, since its position lies behind the one at which they were forgotten."""
+    if members := {entry.member_id for entry in accepted if entry.event is None}:
+        for table in appender.folder.manifest.tables:
+            if "member_id" in dtypes_of(table):
+                appender.remove(table, "member_id", pl.Series(sorted(members)))
 
 
 def _append(appender: DataAppender, table: str, rows: list[dict[str, Any]]) -> None:

@@ -171,13 +171,16 @@ class RedisStore:
 
     def hide(self, member_id: str, journal: Journal, *, now_s: float) -> int:
         with self.commanding() as client:
-            # Hidden first: what is accepted before that is in the stream by now, and drained it can be deleted.
+            # The journal knows first: a generation made from now on, also after a kill below, is made without the member.
+            Drain(self.address, journal).once(client, now_s=now_s)
+            deleted = journal.forget(member_id, now_s=now_s)
+            # What was accepted before the member is hidden is in the stream by then, and drained it can be deleted.
             client.register_script(HIDE)(
                 keys=[self.address.key("position"), self.address.key("o", member_key(member_id)), self.address.key("touched")],
                 args=[member_key(member_id)],
             )
             Drain(self.address, journal).once(client, now_s=now_s)
-            deleted = journal.forget(member_id, now_s=now_s)
+            deleted += journal.forget(member_id, now_s=now_s)
             for event_id in deleted:
                 client.unlink(self.address.event_key(event_id))
         return len(deleted)

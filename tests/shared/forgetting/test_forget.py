@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import itertools
 import json
@@ -16,6 +17,7 @@ import pytest
 from cellar_shared.bundle.learnt import ROWS_FILE
 from cellar_shared.bundle.manifest import BundleManifest, write_bundle
 from cellar_shared.errors import BadInput
+from cellar_shared.events.journal import Journal
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import simulate_world
 from cellar_shared.events.tables import DataFolder
@@ -191,3 +193,59 @@ def test_predictions_are_forgotten_by_whoever_keeps_them(data, url, member):
 def test_a_folder_that_is_no_data_folder_is_refused(tmp_path, url):
     with pytest.raises(BadInput, match="is not a data folder"):
         forget("m1", tmp_path, open_store(url), say=silent)
+
+
+class Killed(BaseException):
+    """As if the process had been killed there."""
+
+
+def killed(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def test_a_member_whose_forgetting_was_killed_stays_unknown_to_the_next_generation(data, url, member):
+    materialize(data, open_store(url), say=silent)
+    push_one(member, "p1", data, url)
+    with pytest.raises(Killed):
+        forget(member, data, open_store(url), say=killed)  # hidden, and nothing deleted from the tables
+    second = materialize(data, open_store(url), say=silent)
+    assert read(url, member) is None
+    assert not DataFolder.open(data).scan("ratings").filter(pl.col("member_id") == member).collect().height
+    push_one(member, "p2", data, url)
+    assert materialize(data, open_store(url), say=silent).id != second.id
+    assert len(read(url, member)) == 1
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_member_is_hidden_from_generations_wherever_hiding_is_killed_once_readers_see_it(data, url, member, monkeypatch, step):
+    materialize(data, open_store(url), say=silent)
+    push_one(member, "p1", data, url)
+    forgets = itertools.count()
+    forget_in_journal = Journal.forget
+
+    def killed_at_step(journal: Journal, *rest: Any, **named: Any) -> list[str]:
+        if next(forgets) == step:
+            raise Killed
+        return forget_in_journal(journal, *rest, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "forget", killed_at_step)
+        with contextlib.suppress(Killed):
+            forget(member, data, open_store(url), say=silent)
+    is_hidden = read(url, member) is None
+    assert is_hidden or step == 0
+    materialize(data, open_store(url), say=silent)
+    assert not is_hidden or read(url, member) is None
+
+
+def test_no_generation_shows_a_member_while_they_are_being_forgotten(data, url, member):
+    materialize(data, open_store(url), say=silent)
+    seen = []
+
+    def materialize_when_hidden(said: str) -> None:
+        if said == "hidden from every reader":
+            materialize(data, open_store(url), say=silent)
+            seen.append(read(url, member))
+
+    forget(member, data, open_store(url), say=materialize_when_hidden)
+    assert seen == [None]
