@@ -12,6 +12,8 @@ from cellar_events.api import document
 from cellar_events.service import EventsService
 from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.store.opening import open_store
+from cellar_shared.telemetry import names
+from cellar_shared.telemetry.recorder import RECORDER
 
 COMMON = {"member_id": "m9", "occurred_at": "2021-06-01T12:00:00+02:00"}
 WINE = {"wine_id": "w1", "vintage": "NV"}
@@ -210,3 +212,18 @@ def test_data_that_the_store_was_not_made_of_is_not_taken_for_it(connect, lmdb_p
     assert "name the data that the store was materialized from" in client("GET", "/v2/health/ready").json()["detail"]
     with pytest.raises(CellarError):
         EventsService(open_store(lmdb_place.url), tmp_path / "nowhere").load()
+
+
+def test_every_event_is_counted_by_kind_and_outcome(client):
+    def counted() -> dict[tuple[str, str], float]:
+        return next((dict(family.numbers) for family in RECORDER.families() if family.metric is names.EVENTS), {})
+
+    before = counted()
+    client.statuses(rating("p1"), rating("p1"), rating("p1", rating=1), rating("p2", rating=9), 7)
+    after = counted()
+    assert {key: number - before.get(key, 0) for key, number in after.items() if number != before.get(key, 0)} == {
+        ("rating", "accepted"): 1,
+        ("rating", "duplicate"): 1,
+        ("rating", "conflict"): 1,
+        ("unknown", "rejected"): 2,
+    }

@@ -21,10 +21,13 @@ from cellar_shared.service.limits import retry_after_ms
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.service.problems import Problem
 from cellar_shared.store.port import Store
+from cellar_shared.telemetry import names
+from cellar_shared.telemetry.recorder import RECORDER
 
 NAME: Final = "events"
 # A Redis that starts again, a disk that is made room on: seconds rather than minutes (judgement).
 RETRY_MS: Final = 1_000
+REFUSED: Final = "unknown"  # the kind of an event that is none
 
 
 class EventsService:
@@ -82,7 +85,11 @@ class EventsService:
         taken = [each for each in judged if not isinstance(each, EventResult)]
         receipts = iter(await self._taken_in(taken, context.deadline) if taken else ())
         context.stages.lap("commit")
-        return EventsAnswer([each if isinstance(each, EventResult) else _result(next(receipts)) for each in judged])
+        results = [each if isinstance(each, EventResult) else _result(next(receipts)) for each in judged]
+        for given, result in zip(judged, results, strict=True):
+            kind = REFUSED if isinstance(given, EventResult) else str(given.__struct_config__.tag)
+            RECORDER.count(names.EVENTS, 1, (kind, result.status))
+        return EventsAnswer(results)
 
     async def _taken_in(self, events: Sequence[Event], deadline: Deadline) -> list[Receipt]:
         deadline.require()
