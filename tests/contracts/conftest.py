@@ -1,10 +1,14 @@
-"""What the contract suites stand on: a service on a bundle trained for the purpose, as a process."""
+"""What the contract suites stand on: services as processes, on a bundle trained for the purpose."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +29,44 @@ line, serving = preference.line, preference.serving
 
 
 @pytest.fixture(scope="session")
-def preference_url(line: Any, serving: Callable[..., Any]) -> Iterator[str]:
-    """Where a preference service answers that has loaded."""
-    with serving(line) as (_, port):
+def serving_events() -> Callable[[Any], Any]:
+    """Starts `cellar serve events` on a copy of a line's data and store."""
+
+    @contextmanager
+    def start(data: Path, store: Path) -> Iterator[int]:
+        words = ["serve", "events", "--data", str(data), "--store", f"lmdb://{store}", "--port", "0"]
+        environment = os.environ | {"COLUMNS": "200"}
+        with subprocess.Popen(
+            [sys.executable, "-m", "cellar_shared", *words], stderr=subprocess.PIPE, text=True, env=environment
+        ) as process:
+            try:
+                assert process.stderr
+                said = process.stderr.readline()
+                assert said.startswith("events listens on http://127.0.0.1:"), said + process.stderr.read()
+                yield int(said.removeprefix("events listens on http://127.0.0.1:").split()[0])
+            finally:
+                process.kill()
+
+    return start
+
+
+@pytest.fixture(scope="session", params=["preference", "events"])
+def served(
+    request: pytest.FixtureRequest,
+    serving: Callable[..., Any],
+    serving_events: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, str]]:
+    """A service that has loaded: its name, and where it answers."""
+    line = request.getfixturevalue("line")
+    with ExitStack() as started:
+        if request.param == "preference":
+            _, port = started.enter_context(serving(line))
+        else:
+            place = tmp_path_factory.mktemp("events")
+            data, store = shutil.copytree(line.data, place / "data"), shutil.copytree(line.store, place / "store")
+            port = started.enter_context(serving_events(data, store))
         url = f"http://127.0.0.1:{port}"
         with PreferenceClient(url, timeout_s=READY_WITHIN_S) as client:
-            client.ready()
-        yield url
+            client.ready()  # the same route everywhere
+        yield request.param, url

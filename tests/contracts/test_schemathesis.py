@@ -1,4 +1,4 @@
-"""The preference service keeps to its own document, whatever is sent: generated requests that fit it and that do not.
+"""Each service keeps to its own document, whatever is sent: generated requests that fit it and that do not.
 
 CELLAR_FUZZ_CASES says how many a test (300 where it says nothing, always the same; 20,000 for a long run, each time others).
 """
@@ -16,8 +16,10 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+ROUTES = {"preference": "/score", "events": "/events"}
+ASKED = {"preference": "wines", "events": "events"}
 CASES = int(os.environ.get("CELLAR_FUZZ_CASES", "300"))
 # A deadline that is too short is a documented refusal; any other 5xx is a fault, 503 too: the service is ready.
 NO_FAULTS = ["2xx", "4xx", "504"]
@@ -42,9 +44,9 @@ def fuzz(cases: int) -> settings:
 
 
 @pytest.fixture(scope="module")
-def schema(preference_url: str) -> Any:
+def schema(served: tuple[str, str]) -> Any:
     config = schemathesis.Config.from_dict({"checks": {"not_a_server_error": {"expected-statuses": NO_FAULTS}}})
-    return schemathesis.openapi.from_url(f"{preference_url}/openapi.json", config=config)
+    return schemathesis.openapi.from_url(f"{served[1]}/openapi.json", config=config)
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +56,12 @@ def session() -> Iterator[requests.Session]:
 
 
 @pytest.fixture
-def send(preference_url: str, session: requests.Session) -> Any:
+def send(served: tuple[str, str], session: requests.Session) -> Any:
     """Sends a generated case and holds the answer to the document: statuses, content types, bodies, headers."""
 
     def sent(case: Any, **options: Any) -> Any:
-        response = case.call(base_url=preference_url, session=session)
-        case.validate_response(response, transport_kwargs={"base_url": preference_url, "session": session}, **options)
+        response = case.call(base_url=served[1], session=session)
+        case.validate_response(response, transport_kwargs={"base_url": served[1], "session": session}, **options)
         return response
 
     return sent
@@ -67,8 +69,8 @@ def send(preference_url: str, session: requests.Session) -> Any:
 
 @fuzz(CASES)
 @given(st.data())
-def test_a_score_that_fits_the_document_is_answered_or_refused_for_its_meaning(schema, send, data):
-    case = data.draw(schema["/score"]["POST"].as_strategy(generation_mode=POSITIVE))
+def test_a_request_that_fits_the_document_is_answered_or_refused_for_its_meaning(schema, send, served, data):
+    case = data.draw(schema[ROUTES[served[0]]]["POST"].as_strategy(generation_mode=POSITIVE))
     response = send(case, excluded_checks=[positive_data_acceptance])
     if response.status_code == 422:
         problem = response.json()
@@ -78,28 +80,35 @@ def test_a_score_that_fits_the_document_is_answered_or_refused_for_its_meaning(s
         assert all(re.fullmatch(places, error["pointer"]) for error in problem["errors"]), problem
     else:
         assert response.status_code in (200, 504)
-        assert response.status_code == 504 or len(response.json()["results"]) == len(case.body["wines"])
+        assert response.status_code == 504 or len(response.json()["results"]) == len(case.body[ASKED[served[0]]])
 
 
 @fuzz(CASES)
 @given(st.data())
-def test_a_score_that_does_not_fit_the_document_is_refused(schema, send, data):
-    send(data.draw(schema["/score"]["POST"].as_strategy(generation_mode=NEGATIVE)))
+def test_a_request_that_does_not_fit_the_document_is_refused(schema, send, served, data):
+    case = data.draw(schema[ROUTES[served[0]]]["POST"].as_strategy(generation_mode=NEGATIVE))
+    if served[0] == "preference":
+        send(case)
+        return
+    # An event that is wrong is refused by itself, in an answer that is none.
+    response = send(case, excluded_checks=[negative_data_rejection])
+    if response.status_code == 200:
+        assert "rejected" in {result["status"] for result in response.json()["results"]}
 
 
 @pytest.mark.parametrize("path", ["/v2/health/live", "/v2/health/ready", "/v2", "/v2/models/{name}", "/v2/models/{name}/ready"])
 @fuzz(max(CASES // 20, 5))
 @given(data=st.data())
-def test_every_other_route_keeps_to_the_document(schema, send, path, data):
+def test_every_other_route_keeps_to_the_document(schema, send, served, path, data):
     case = data.draw(schema[path]["GET"].as_strategy(generation_mode=POSITIVE))
     if "{name}" in path and data.draw(st.booleans()):
-        case.path_parameters = {"name": "preference"}
+        case.path_parameters = {"name": served[0]}
         assert send(case).status_code == 200
         return
     send(case)
 
 
-def test_every_route_of_the_document_is_asked(schema):
-    asked = {("POST", "/score"), *(("GET", path) for path in ("/v2/health/live", "/v2/health/ready", "/v2"))}
+def test_every_route_of_the_document_is_asked(schema, served):
+    asked = {("POST", ROUTES[served[0]]), *(("GET", path) for path in ("/v2/health/live", "/v2/health/ready", "/v2"))}
     asked |= {("GET", f"/v2/models/{{name}}{end}") for end in ("", "/ready")}
     assert {(operation.ok().method.upper(), operation.ok().path) for operation in schema.get_all_operations()} == asked
