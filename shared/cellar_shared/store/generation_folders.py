@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from cellar_shared.errors import BadInput
 
 CURRENT: Final = "CURRENT"
 LOCK: Final = ".materializing"
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def read_current(generations: Path, store_name: str) -> str:
@@ -27,7 +29,7 @@ def read_current(generations: Path, store_name: str) -> str:
 def named_in(content: bytes, store_name: str) -> str:
     """The id in the `content` of a store's CURRENT; BadInput when it is none."""
     named = content.decode("utf-8", "replace").strip()
-    if not named or "/" in named or "\0" in named or named.startswith("."):
+    if not _ID.fullmatch(named):
         raise BadInput(f"CURRENT of {store_name} names no generation; run `cellar materialize` again")
     return named
 

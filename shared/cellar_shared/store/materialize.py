@@ -27,6 +27,7 @@ from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Events
 from cellar_shared.store.generation import FORMAT, MANIFEST, GenerationManifest, file_digest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import listed, point_current, read_current, remove, written_alone
+from cellar_shared.store.packing import PACKING
 from cellar_shared.store.port import Store
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 from cellar_shared.store.wine_index import WineIndex
@@ -65,7 +66,7 @@ def _materialized(
     finally:
         journal.close()
     fingerprint = feature_fingerprint()
-    identity = hashlib.sha256(f"{FORMAT} {folder.digest()} {through} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
+    identity = hashlib.sha256(f"{FORMAT}.{PACKING} {folder.digest()} {through} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
     if (standing := _standing(store, identity)) is not None:
         say(f"generation {identity} stands already")
         manifest = standing
