@@ -41,7 +41,7 @@ def staged_folder(place: Path) -> Iterator[Path]:
     place.parent.mkdir(parents=True, exist_ok=True)
     with _writing(place) as is_alone:
         if is_alone:
-            _mend(place)
+            mend(place)
         staging = Path(tempfile.mkdtemp(prefix=f".{place.name}.new-", dir=place.parent))
         try:
             yield staging
@@ -51,6 +51,17 @@ def staged_folder(place: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock of `file`, made where there is none; waits for who holds it. The system lets go of it when a process dies."""
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -86,7 +97,8 @@ def _swap(new: Path, place: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _mend(place: Path) -> None:
+def mend(place: Path) -> None:
+    """Bring back or delete what killed writers of the folder at `place` left beside it; for who knows that none is at work."""
     for kind in ("old", "new"):
         for left in sorted(place.parent.glob(f".{glob.escape(place.name)}.{kind}-*")):
             if kind == "old" and not place.exists():

@@ -29,9 +29,12 @@ def materialize(
 
     reporter = Reporter(as_json)
     opened = open_store(store)
-    manifest = work.materialize(data, opened, horizon_days=horizon_days, say=reporter.say)
-    for path in bundle or ():
-        indexes.build_ahead(path, opened, reporter.say)
+
+    def build_indexes(generation_id: str) -> None:
+        for path in bundle or ():
+            indexes.build_ahead(path, opened, generation_id, reporter.say)
+
+    manifest = work.materialize(data, opened, horizon_days=horizon_days, ahead=build_indexes, say=reporter.say)
     reporter.result(
         {
             "store": store,

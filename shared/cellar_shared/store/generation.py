@@ -95,15 +95,21 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
 
 def read_manifest(folder: Path) -> GenerationManifest:
     """The manifest of the generation in `folder`, after a look that all its files are there."""
+    manifest = manifest_in(folder)
+    for name in manifest.files:
+        if not (folder / name).is_file():
+            raise BadInput(f"{folder / name} is missing from the generation; run `cellar materialize` again")
+    return manifest
+
+
+def manifest_in(folder: Path) -> GenerationManifest:
+    """The manifest in `folder`, wherever its files are; BadInput or Incompatible when this code cannot read it."""
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=GenerationManifest)
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(f"{folder / MANIFEST} cannot be read ({error}); run `cellar materialize` again") from error
     if manifest.format != FORMAT:
         raise Incompatible(f"{folder} has format {manifest.format}, this code reads {FORMAT}; run `cellar materialize` again")
-    for name in manifest.files:
-        if not (folder / name).is_file():
-            raise BadInput(f"{folder / name} is missing from the generation; run `cellar materialize` again")
     return manifest
 
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from cellar_shared.durable import write_durably
+from cellar_shared.durable import locked, mend, write_durably
 from cellar_shared.errors import BadInput
 
 CURRENT: Final = "CURRENT"
+LOCK: Final = ".materializing"
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def read_current(generations: Path, store_name: str) -> str:
     """The id that CURRENT names; BadInput when the store has none yet."""
     try:
-        named = (generations.parent / CURRENT).read_text("utf-8").strip()
+        content = (generations.parent / CURRENT).read_bytes()
     except OSError:
         raise BadInput(f"{store_name} holds no generation; write one with `cellar materialize --data DATA --store {store_name}`") from None
-    if not named or "/" in named or named.startswith("."):
-        raise BadInput(f"{generations.parent / CURRENT} names no generation; run `cellar materialize` again")
+    return named_in(content, store_name)
+
+
+def named_in(content: bytes, store_name: str) -> str:
+    """The id in the `content` of a store's CURRENT; BadInput when it is none."""
+    named = content.decode("utf-8", "replace").strip()
+    if not _ID.fullmatch(named):
+        raise BadInput(f"CURRENT of {store_name} names no generation; run `cellar materialize` again")
     return named
 
 
@@ -29,6 +40,18 @@ def point_current(generations: Path, generation_id: str) -> None:
     if file.is_file() and file.read_text("utf-8").strip() == generation_id:
         return
     write_durably(file, f"{generation_id}\n".encode())
+
+
+@contextmanager
+def written_alone(generations: Path) -> Iterator[None]:
+    """Hold the right to write and delete generations; waits for who holds it, then clears away what killed writers left."""
+    generations.mkdir(parents=True, exist_ok=True)
+    with locked(generations.parent / LOCK):
+        for left in generations.glob(".*"):
+            name = left.name[1:].rpartition(".")[0]
+            mend(generations / name)
+            (generations / f".{name}.lock").unlink(missing_ok=True)
+        yield
 
 
 def listed(generations: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Builds a bundle's index of the current generation ahead of serving, by the code of the bundle's own model.
 
 A distribution offers the index of its model by an entry point in the group `cellar.indexes`: the model's name, and a function
-of (bundle, store).
+of (bundle, store, generation id).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class _Named(msgspec.Struct):
     model: str
 
 
-def build_ahead(bundle: Path, store: Store, say: Callable[[str], None]) -> None:
-    """Build what `serve` would build before it is ready; BadInput when the bundle or its model's code is not there."""
+def build_ahead(bundle: Path, store: Store, generation_id: str, say: Callable[[str], None]) -> None:
+    """Build what `serve` would build before it serves the generation; BadInput when the bundle or its model's code is not there."""
     manifest = bundle / "manifest.json"
     try:
         model = msgspec.json.decode(manifest.read_bytes(), type=_Named).model
@@ -35,5 +35,5 @@ def build_ahead(bundle: Path, store: Store, say: Callable[[str], None]) -> None:
     points = list(entry_points(group=GROUP, name=model))
     if not points:
         raise BadInput(f"{bundle} is a bundle of {model!r}, and no installed distribution offers its index; install the model's")
-    points[0].load()(bundle, store)
+    points[0].load()(bundle, store, generation_id)
     say(f"index of {bundle} built")

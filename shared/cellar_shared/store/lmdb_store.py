@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 from weakref import WeakValueDictionary
@@ -86,6 +87,10 @@ class LmdbReader:
         except (lmdb.Error, OSError) as error:
             raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
 
+    def open(self) -> None:
+        """Open the members, as the first read does otherwise; lmdb.Error or OSError where that fails."""
+        self._opened()
+
     def close(self) -> None:
         if self._transaction is not None:
             self._transaction.abort()
@@ -130,7 +135,11 @@ class LmdbStore(JournalBacked):
         return self.generations / generation_id
 
     def reader(self, generation_id: str) -> LmdbReader:
-        return LmdbReader(self.folder(generation_id) / "members", self)
+        reader = LmdbReader(self.folder(generation_id) / "members", self)
+        # Now, while the generation is there: a service may serve it for longer than `materialize` keeps it.
+        with suppress(lmdb.Error, OSError):
+            reader.open()
+        return reader
 
     def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
         folder = staging / "members"
@@ -155,6 +164,9 @@ class LmdbStore(JournalBacked):
 
     def holds_members(self, generation_id: str) -> bool:
         return (self.folder(generation_id) / "members" / "data.mdb").is_file()
+
+    def written(self) -> set[str]:
+        return set()
 
     def drop(self, generation_id: str) -> None:
         pass  # members go with the generation's folder

@@ -26,7 +26,8 @@ from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Events
 from cellar_shared.store.generation import FORMAT, MANIFEST, GenerationManifest, file_digest, read_manifest, verify_files
-from cellar_shared.store.generation_folders import listed, point_current, read_current, remove
+from cellar_shared.store.generation_folders import listed, point_current, read_current, remove, written_alone
+from cellar_shared.store.packing import PACKING
 from cellar_shared.store.port import Store
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 from cellar_shared.store.wine_index import WineIndex
@@ -34,11 +35,27 @@ from cellar_shared.store.wine_index import WineIndex
 HORIZON_DAYS: Final = 3650
 
 
-def materialize(data: Path, store: Store, *, horizon_days: int = HORIZON_DAYS, say: Callable[[str], None]) -> GenerationManifest:
+def materialize(
+    data: Path,
+    store: Store,
+    *,
+    horizon_days: int = HORIZON_DAYS,
+    ahead: Callable[[str], None] = lambda generation_id: None,
+    say: Callable[[str], None],
+) -> GenerationManifest:
     """Write the generation of `data` to `store` and make it current; the same data and code again write nothing.
 
     Questions may be asked as of up to `horizon_days` before the last event. A crash leaves the old generation current.
+    `ahead` does what is to be done with a generation's id before services open it. One runs at a time on a store; another
+    waits for it.
     """
+    with written_alone(store.generations):
+        return _materialized(data, store, horizon_days, ahead, say)
+
+
+def _materialized(
+    data: Path, store: Store, horizon_days: int, ahead: Callable[[str], None], say: Callable[[str], None]
+) -> GenerationManifest:
     journal = Journal(data)
     # Whatever is accepted from here on lies behind this position: it counts from the overlay, folded or not.
     try:
@@ -49,12 +66,13 @@ def materialize(data: Path, store: Store, *, horizon_days: int = HORIZON_DAYS, s
     finally:
         journal.close()
     fingerprint = feature_fingerprint()
-    identity = hashlib.sha256(f"{FORMAT} {folder.digest()} {through} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
+    identity = hashlib.sha256(f"{FORMAT}.{PACKING} {folder.digest()} {through} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
     if (standing := _standing(store, identity)) is not None:
         say(f"generation {identity} stands already")
         manifest = standing
     else:
         manifest = _write(folder, store, identity, through, fingerprint, horizon_days, say)
+    ahead(identity)
     point_current(store.generations, identity)
     say(f"{store.name} serves {identity}")
     if before is not None and before.id != identity:
@@ -120,7 +138,7 @@ def _standing(store: Store, identity: str) -> GenerationManifest | None:
 
 def _delete_but(store: Store, kept: set[str], say: Callable[[str], None]) -> None:
     """Delete the generations that no service should read any more, and their indexes."""
-    for generation_id in listed(store.generations):
+    for generation_id in sorted({*listed(store.generations), *store.written()}):
         if generation_id not in kept:
             store.drop(generation_id)
             remove(store.generations, generation_id)

@@ -68,6 +68,9 @@ class MemoryStore(JournalBacked):
     def holds_members(self, generation_id: str) -> bool:
         return generation_id in self.members
 
+    def written(self) -> set[str]:
+        return set(self.members)
+
     def drop(self, generation_id: str) -> None:
         self.members.pop(generation_id, None)
 

@@ -1,8 +1,9 @@
 """How a member's ratings and lists are kept: a few bytes a row, read back exactly; every store keeps the same bytes.
 
 Memory is what a store of millions of members costs. So each value says which widths its own columns need: the moments'
-coarsest unit, the rows', vintages' and strengths' ranges. All columns of a row then share one word of at most 64 bits, cut
-to whole bytes. What does not fit (a strength between the steps, a range too wide) is kept as plain EVENT rows.
+coarsest unit and the widest gap between two of them, the rows', vintages' and strengths' ranges. All columns of a row then
+share one word of at most 64 bits, and the words follow each other bit by bit. What does not fit (a strength between the
+steps, a range too wide, moments out of order) is kept as plain EVENT rows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.features.histories import EVENT, Events
 
-PACKING: Final = 1  # part of what a generation was written with
+PACKING: Final = 2  # part of what a generation was written with
 
 # Units a member's moments may all be whole numbers of, coarsest first; a date counts from its day's last microsecond.
 _UNITS: Final = (MICROSECONDS_PER_DAY, 60_000_000, 1_000_000, 1_000, 1)
@@ -26,7 +27,7 @@ _STEPS: Final = (0.5, 0.2, 0.1, 0.02)
 _PLAIN: Final = 0xFF
 
 _HEAD: Final = struct.Struct("<HBBHH")  # checksum, unit or _PLAIN, step and flags, dated rows, undated rows
-_RANGES: Final = struct.Struct("<q4Bhb")  # first moment in units; bits of moment, row, vintage, strength; least vintage and strength
+_RANGES: Final = struct.Struct("<q4Bhb")  # first moment in units; bits of a gap, row, vintage, strength; least vintage and strength
 _LIKED_FOLLOWS: Final = 0x80
 _AT_DAYS_END: Final = 0x40
 
@@ -70,7 +71,7 @@ def unpack_events(value: bytes, key: bytes = b"") -> Events:
     columns = _split(words, bits)
     events = np.empty(dated + undated, dtype=EVENT)
     shift = 1 if flags & _AT_DAYS_END else 0
-    events["moment"] = (columns[0] + first) * _UNITS[unit] - shift
+    events["moment"] = (np.cumsum(columns[0]) + first) * _UNITS[unit] - shift
     events["moment"][dated:] = NEVER
     events["row"] = columns[1] - 1
     events["vintage"] = columns[2] + least_vintage
@@ -87,15 +88,16 @@ def _packed(events: Events) -> bytes | None:
     if step is None or max(dated, undated) > 0xFFFF:
         return None
     unit, is_at_days_end, moments = _in_units(events["moment"][:dated])
-    first = int(moments.min(initial=0)) if not dated else int(moments.min())
+    first = int(moments[0]) if dated else 0
+    gaps = np.diff(moments, prepend=first)
     strengths = np.rint(events["strength"].astype(np.float64) / _STEPS[step]).astype(np.int64)
     vintages = events["vintage"].astype(np.int64)
     least_strength = int(strengths.min(initial=127))
     least_vintage = int(vintages.min(initial=32767))
-    if least_strength < -128:
+    if least_strength < -128 or (gaps < 0).any():
         return None
     columns = [
-        np.concatenate([moments - first, np.zeros(undated, dtype=np.int64)]),
+        np.concatenate([gaps, np.zeros(undated, dtype=np.int64)]),
         events["row"].astype(np.int64) + 1,
         vintages - least_vintage,
         strengths - least_strength,
@@ -168,17 +170,17 @@ def unpack_list(value: bytes, key: bytes = b"") -> tuple[npt.NDArray[np.int64], 
 
 
 def _write_words(words: UInt64s, bits: int) -> bytes:
-    width = (bits + 7) // 8
-    return words.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
+    each = np.unpackbits(words.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, count=bits, bitorder="little")
+    return np.packbits(each, bitorder="little").tobytes()
 
 
 def _read_words(value: bytes, start: int, rows: int, bits: int) -> UInt64s:
-    width = (bits + 7) // 8
-    if len(value) - start != rows * width or bits > 64:
-        raise Garbled(f"{len(value) - start} bytes, expected {rows} rows of {width}")
-    whole = np.zeros((rows, 8), dtype=np.uint8)
-    whole[:, :width] = np.frombuffer(value, np.uint8, rows * width, start).reshape(rows, width)
-    return whole.view("<u8").ravel()
+    if len(value) - start != (rows * bits + 7) // 8 or bits > 64:
+        raise Garbled(f"{len(value) - start} bytes, expected {rows} rows of {bits} bits")
+    each = np.unpackbits(np.frombuffer(value, np.uint8, offset=start), count=rows * bits, bitorder="little")
+    words = np.zeros((rows, 64), dtype=np.uint8)
+    words[:, :bits] = each.reshape(rows, bits)
+    return np.packbits(words, axis=1, bitorder="little").view("<u8").ravel()
 
 
 def _split(words: UInt64s, bits: list[int]) -> list[npt.NDArray[np.int64]]:

@@ -94,6 +94,9 @@ class Store(Protocol):
     def holds_members(self, generation_id: str) -> bool:
         """Did `write_members` of this generation end well, and is what it wrote still there?"""
 
+    def written(self) -> set[str]:
+        """The ids of all whose members lie elsewhere than in their generation's folder, whole or left by a killed writer."""
+
     def drop(self, generation_id: str) -> None:
         """Delete what `write_members` wrote elsewhere than in the generation's folder."""
 

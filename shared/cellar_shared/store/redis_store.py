@@ -22,7 +22,7 @@ from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.events.journal import Journal
 from cellar_shared.features.histories import Events
 from cellar_shared.store.fetching import Published, PublishedFolder, PublishedUrl, fetched, scratch_folder
-from cellar_shared.store.generation_folders import CURRENT, read_current
+from cellar_shared.store.generation_folders import CURRENT, named_in, read_current
 from cellar_shared.store.overlay import PUSHED, Kept, pushed_of
 from cellar_shared.store.packing import PACKING, Garbled, pack_events
 from cellar_shared.store.port import Door, Settled, StoreUnavailable, member_key
@@ -107,7 +107,7 @@ class RedisStore:
         shown = f"{urlsplit(generations).scheme}://{urlsplit(generations).hostname}..." if remote else generations
         address = RedisAddress(bare, f"{parts.scheme}://{where}?generations={shown}", int(timeout) / 1000, prefix)
         published = PublishedUrl(generations) if remote else PublishedFolder(Path(generations))
-        return cls(address, published, None if remote else Path(generations), scratch_folder() / "generations")
+        return cls(address, published, None if remote else Path(generations), scratch_folder(generations))
 
     @property
     def name(self) -> str:
@@ -121,15 +121,12 @@ class RedisStore:
 
     @property
     def indexes(self) -> Path:
-        return (self._scratch.parent if self._root is None else self._root) / "indexes"
+        return (self._scratch if self._root is None else self._root) / "indexes"
 
     def current_id(self) -> str:
         if self._root is not None:
             return read_current(self.generations, self.name)
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        file = self._scratch / CURRENT
-        self._published.copy(CURRENT, file)
-        return read_current(self._scratch / "generations", self.name)
+        return named_in(self._published.read(CURRENT), self.name)
 
     def folder(self, generation_id: str) -> Path:
         return fetched(self._published, generation_id, self._scratch)
@@ -142,6 +139,7 @@ class RedisStore:
         written = 0
         with self.commanding() as client:
             self._require_no_eviction(client)
+            client.sadd(self._generations_key, generation_id)
             _each(client, generation, "UNLINK")
             batches = iter(members)
             while batch := list(itertools.islice(batches, MEMBERS_A_BATCH)):
@@ -158,8 +156,13 @@ class RedisStore:
         with self.commanding() as client:
             return set(_each(client, self.address.key("g", generation_id), "HGET", MARK)) == {WHOLE}
 
+    def written(self) -> set[str]:
+        with self.commanding() as client:
+            return {name.decode() for name in cast(set[bytes], client.smembers(self._generations_key))}
+
     def drop(self, generation_id: str) -> None:
         with self.commanding() as client:
+            client.srem(self._generations_key, generation_id)
             _each(client, self.address.key("g", generation_id), "EXPIRE", GOES_AFTER_S)
 
     def door(self, journal: Journal) -> Door:
@@ -209,6 +212,10 @@ class RedisStore:
     async def aclose(self) -> None:
         """Close the connections that requests were read over; in the loop that read."""
         await self.asking.aclose()
+
+    @property
+    def _generations_key(self) -> str:
+        return self.address.key("generations").decode()
 
     def _require_no_eviction(self, client: redis.Redis) -> None:
         policy = str(cast(Any, client.info("memory")).get("maxmemory_policy", ""))

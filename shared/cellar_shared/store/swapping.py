@@ -13,7 +13,7 @@ from cellar_shared.store.port import Store, StoreUnavailable
 logger = logging.getLogger("cellar.store")
 
 LOOK_EVERY_S: Final = 1.0
-REFUSED_AGAIN_S: Final = 60.0
+REFUSED_AGAIN_S: Final = 60.0  # at the latest
 
 Pinned = TypeVar("Pinned")
 
@@ -44,7 +44,9 @@ class Swapping(Generic[Pinned]):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._served = ""
-        self._refused: tuple[str, int] = ("", 0)
+        self._refused = ""
+        self._refusals = 0
+        self._refused_until = 0
         self.pinned: Pinned | None = None
         self.swaps = 0
 
@@ -69,7 +71,7 @@ class Swapping(Generic[Pinned]):
             try:
                 current = self._store.current_id()
                 trouble = ""
-            except (CellarError, OSError) as error:
+            except Exception as error:
                 if str(error) != trouble:  # once, not at every look
                     logger.error("generation %s is served on, the current one cannot be told: %s", self._served, error)
                 trouble = str(error)
@@ -93,15 +95,20 @@ class Swapping(Generic[Pinned]):
                 self.swaps += 1
                 self._tell("swapped")
             if self._is_better_opened_again():
-                self._refused = (current, looks)
+                self._wait_with(current, looks)
 
     def _is_better_opened_again(self) -> bool:
         return self.pinned is not None and self._opens_again(self.pinned)
 
     def _refuse(self, generation_id: str, looks: int) -> None:
-        self._refused = (generation_id, looks)
+        self._wait_with(generation_id, looks)
         self._tell("refused")
 
+    def _wait_with(self, generation_id: str, looks: int) -> None:
+        """At the next look first: what was in the way may be gone. Then ever more rarely, as opening is work."""
+        self._refusals = self._refusals + 1 if generation_id == self._refused else 0
+        self._refused = generation_id
+        self._refused_until = looks + min(2 ** min(self._refusals, 30), int(REFUSED_AGAIN_S / self._look_every_s))
+
     def _is_refused(self, generation_id: str, looks: int) -> bool:
-        refused, since = self._refused
-        return generation_id == refused and (looks - since) * self._look_every_s < REFUSED_AGAIN_S
+        return generation_id == self._refused and looks < self._refused_until

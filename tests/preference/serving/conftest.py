@@ -77,6 +77,9 @@ class Client:
         return self._runner.run(all_of_them())
 
     def close(self) -> None:
+        """Closing twice is once."""
+        if self._http.is_closed:
+            return
         self._runner.run(self._http.aclose())
         if self._is_started:
             self._runner.run(self._lifespan.__aexit__(None, None, None))

@@ -60,8 +60,26 @@ def history(rows: int) -> np.ndarray:
     return events
 
 
-def test_a_rating_of_a_hundred_thousand_wines_over_ten_years_takes_seven_bytes():
-    assert (len(pack_events(history(130))) - len(pack_events(history(30)))) / 100 == 7
+def test_thirty_ratings_of_a_hundred_thousand_wines_over_ten_years_take_seven_bytes_each_and_a_head():
+    assert len(pack_events(history(30))) <= 30 * 7 + 16
+    # The more there are, the narrower the gaps between them.
+    assert (len(pack_events(history(130))) - len(pack_events(history(30)))) / 100 < 6.5
+
+
+def test_another_members_bytes_are_refused():
+    events, rows, scores = history(5), np.arange(5), np.linspace(1, 0, 5, dtype=np.float32)
+    for one, other in ((b"one member's", b"another's...."), (b"one", b"")):
+        assert unpack_events(pack_events(events, one), one).tobytes() == events.tobytes()
+        assert unpack_list(pack_list(rows, scores, one), one)[0].tolist() == rows.tolist()
+        with pytest.raises(Garbled):
+            unpack_events(pack_events(events, one), other)
+        with pytest.raises(Garbled):
+            unpack_list(pack_list(rows, scores, one), other)
+
+
+def test_ratings_out_of_order_come_back_to_the_bit():
+    events = history(9)[::-1]
+    assert unpack_events(pack_events(events)).tobytes() == events.tobytes()
 
 
 @given(st.data())

@@ -65,11 +65,11 @@ def _keep(file: Path, track: TrailingOffset) -> None:
         logger.warning("%s cannot be kept (%s)", file, error)
 
 
-def build_ahead(bundle: Path, store: Store) -> None:
-    """Build the index of the store's current generation for the bundle, so that `serve` finds it there; CellarError if that fails."""
+def build_ahead(bundle: Path, store: Store, generation_id: str) -> None:
+    """Build the bundle's index of a generation, so that `serve` finds it there; CellarError if that fails."""
     predictor = Predictor.open(bundle)
     try:
-        open_index(predictor, Generation.open(store, predictor.manifest.feature_fingerprint), store)
+        open_index(predictor, Generation.open(store, predictor.manifest.feature_fingerprint, generation_id), store)
     except StoreUnavailable as error:
         raise CellarError(f"the index of {bundle} cannot be built: {error}") from error
 
