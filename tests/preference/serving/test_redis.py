@@ -22,7 +22,7 @@ from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
 from cellar_shared.store.port import StoreUnavailable, member_key
 from cellar_shared.store.redis_scripts import RedisAddress
-from cellar_shared.store.redis_store import RedisStore, _hash_key
+from cellar_shared.store.redis_store import WHOLE, RedisStore, hash_key
 
 AS_OF = "2021-12-31T18:00:00Z"
 # Far above what a loaded machine takes for a round trip on loopback, where the test is not about being slow.
@@ -55,7 +55,7 @@ class World:
     def value_at(self, member: str) -> tuple[bytes, bytes]:
         """The hash and the field in which the member's value lies."""
         key = member_key(member)
-        return _hash_key(self.address.key("g", self.manifest.id), key), key
+        return hash_key(self.address.key("g", self.manifest.id), key), key
 
     def overlay_at(self, member: str) -> bytes:
         return self.address.key("o", member_key(member))
@@ -404,7 +404,9 @@ def test_a_flapping_redis_fails_no_request(world, asks, proxy, busiest, wine_ids
 
 
 def echoing(replies: bytes) -> Callable[[bytes], bytes]:
-    return lambda number: replies + b"$%d\r\n%s\r\n" % (len(number), number)
+    """Answers so, where $1 1 stands for the mark of a whole hash, and echoes the number as asked."""
+    marked = replies.replace(b"$1\r\n1\r\n", b"$%d\r\n%s\r\n" % (len(WHOLE), WHOLE))
+    return lambda number: marked + b"$%d\r\n%s\r\n" % (len(number), number)
 
 
 GARBAGE = {
