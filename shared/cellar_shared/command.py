@@ -24,6 +24,7 @@ TOPICS = {
     "": "Three wine models in production: recommender, preference, drinkability.",
     "data": "Bring events in, make them up, look at them.",
     "data import": "Read ratings and wines from a source into cellar's tables.",
+    "bench": "Measure what things cost.",
     "train": "Learn a model and write it as a bundle.",
     "evaluate": "Judge a recipe or a bundle on splits of its own past.",
     "serve": "Answer requests over HTTP.",

@@ -54,9 +54,10 @@ def staged_folder(place: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold the lock of `file`, made where there is none; waits for who holds it. The system lets go of it when a process dies."""
-    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, made where there is none; waits for who holds it. The system lets go of it when a process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -81,3 +81,26 @@ def drain(
     from cellar_shared.store.opening import open_store
 
     work(data, open_store(store), is_once=once, say=Reporter().say)
+
+
+def bench_store(
+    store: Annotated[str, typer.Option("--store", help="redis://HOST:PORT/DB?generations=DIR")],
+    members: Annotated[int, typer.Option("--members", min=1, help="How many members to make up.")] = 100_000,
+    ratings: Annotated[int, typer.Option("--ratings", min=0, help="Ratings of each.")] = 30,
+    items: Annotated[int, typer.Option("--items", min=0, help="Wines in each member's list.")] = 50,
+    wines: Annotated[int, typer.Option("--wines", min=1, help="Wines in the catalogue.")] = 100_000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
+) -> None:
+    """Measure what a member costs in a Redis: write made-up ones beside what is there, measure, delete them."""
+    import resource
+
+    import msgspec
+
+    from cellar_shared.store import bench
+    from cellar_shared.store.opening import open_store
+
+    reporter = Reporter(as_json)
+    report = bench.bench_store(open_store(store), members=members, ratings=ratings, items=items, wines=wines, say=reporter.say)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    facts = {**msgspec.to_builtins(report), "own_peak_bytes": peak}
+    reporter.result(facts, f"{report.text()}; this process took {peak / 2**20:.0f} MiB at most")

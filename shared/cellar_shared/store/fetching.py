@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,6 @@ SCRATCH_VARIABLE: Final = "CELLAR_SCRATCH"
 TIMEOUT_S: Final = 30.0
 KEPT: Final = 2  # a machine's services may lie one generation apart
 CHUNK_BYTES: Final = 1 << 20
-LOCK: Final = ".fetching"
 
 
 class Published(Protocol):
@@ -79,6 +79,8 @@ class PublishedUrl:
             with urllib.request.urlopen(self._parts._replace(path=path).geturl(), timeout=TIMEOUT_S) as answer:  # noqa: S310
                 yield answer
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it is an answer as well, with a connection
             raise CellarError(f"{self._parts.hostname}{path} cannot be fetched ({error})") from error
 
 
@@ -99,8 +101,7 @@ def fetched(published: Published, generation_id: str, scratch: Path) -> Path:
     """
     place = scratch / generation_id
     if not _is_whole(place):
-        scratch.mkdir(parents=True, exist_ok=True)
-        with locked(scratch / LOCK):
+        with locked(scratch):
             if not _is_whole(place):  # nobody fetched it meanwhile: what stands whole is never replaced, others are opening it
                 _fetch(published, generation_id, place)
     os.utime(place, (time.time(), time.time()))

@@ -13,7 +13,6 @@ from cellar_shared.durable import locked, mend, write_durably
 from cellar_shared.errors import BadInput
 
 CURRENT: Final = "CURRENT"
-LOCK: Final = ".materializing"
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -45,8 +44,7 @@ def point_current(generations: Path, generation_id: str) -> None:
 @contextmanager
 def written_alone(generations: Path) -> Iterator[None]:
     """Hold the right to write and delete generations; waits for who holds it, then clears away what killed writers left."""
-    generations.mkdir(parents=True, exist_ok=True)
-    with locked(generations.parent / LOCK):
+    with locked(generations):
         for left in generations.glob(".*"):
             name = left.name[1:].rpartition(".")[0]
             mend(generations / name)

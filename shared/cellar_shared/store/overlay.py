@@ -71,6 +71,8 @@ def events_of(kept: Kept, index: WineIndex, overlay_through: int) -> Events | No
     """
     is_forgotten = kept.forgotten_at > overlay_through
     written = None if kept.value is None or is_forgotten else unpack_events(kept.value, kept.key)
+    if written is not None and int(written["row"].max(initial=-1)) >= len(index.rows):
+        raise Garbled("a member's value names wines that the generation lacks")
     since = kept.pushed[kept.pushed["position"] > max(overlay_through, kept.forgotten_at)]
     if not len(since):
         return written

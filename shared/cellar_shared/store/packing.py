@@ -30,9 +30,11 @@ _HEAD: Final = struct.Struct("<HBBHH")  # checksum, unit or _PLAIN, step and fla
 _RANGES: Final = struct.Struct("<q4Bhb")  # first moment in units; bits of a gap, row, vintage, strength; least vintage and strength
 _LIKED_FOLLOWS: Final = 0x80
 _AT_DAYS_END: Final = 0x40
+_STEP: Final = 0x0F
 
-_LIST_HEAD: Final = struct.Struct("<HBHff")  # checksum, bits of a row, items, lowest and highest score
-_SCORE_BITS: Final = 7
+_LIST_HEAD: Final = struct.Struct("<HBBHff")  # checksum, bits of a row, bits of a score and _FALLS, items, lowest and highest score
+_MOST_STEPS: Final = 127
+_FALLS: Final = 0x80
 
 UInt64s = npt.NDArray[np.uint64]
 
@@ -63,6 +65,8 @@ def unpack_events(value: bytes, key: bytes = b"") -> Events:
         if len(rows) % EVENT.itemsize:
             raise Garbled(f"{len(rows)} bytes are no whole number of ratings")
         return np.frombuffer(rows, dtype=EVENT)
+    if unit >= len(_UNITS) or flags & _STEP >= len(_STEPS):
+        raise Garbled(f"a member's value has unit {unit} and flags {flags}, which mean nothing")
     try:
         first, *bits, least_vintage, least_strength = _RANGES.unpack_from(value, _HEAD.size)
         words = _read_words(value, _HEAD.size + _RANGES.size, dated + undated, sum(bits) + (not flags & _LIKED_FOLLOWS))
@@ -75,7 +79,7 @@ def unpack_events(value: bytes, key: bytes = b"") -> Events:
     events["moment"][dated:] = NEVER
     events["row"] = columns[1] - 1
     events["vintage"] = columns[2] + least_vintage
-    events["strength"] = (columns[3] + least_strength) * _STEPS[flags & 0x0F]
+    events["strength"] = (columns[3] + least_strength) * _STEPS[flags & _STEP]
     events["liked"] = events["strength"] >= 0 if flags & _LIKED_FOLLOWS else words >> np.uint64(sum(bits))
     return events
 
@@ -147,25 +151,31 @@ def pack_list(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], key:
 
     `key` as for `pack_events`.
     """
-    bits = int(rows.max(initial=0)).bit_length()
     lowest, highest = float(scores.min(initial=0)), float(scores.max(initial=0))
-    span = highest - lowest or 1.0
-    steps = np.rint((scores - lowest) / span * ((1 << _SCORE_BITS) - 1)).astype(np.uint64)
-    words = rows.astype(np.uint64) | steps << np.uint64(bits)
-    head = _LIST_HEAD.pack(0, bits, len(rows), lowest, highest)[2:]
-    return _summed(head + _write_words(words, bits + _SCORE_BITS), key)
+    steps = np.rint((scores - lowest) / (highest - lowest or 1.0) * _MOST_STEPS).astype(np.int64)
+    # Best first: how far each falls below the one before takes fewer bits.
+    falls = -np.diff(steps, prepend=_MOST_STEPS)
+    is_falling = bool((falls >= 0).all())
+    columns = [rows, falls if is_falling else steps]
+    bits = [int(column.max(initial=0)).bit_length() for column in columns]
+    words = columns[0].astype(np.uint64) | columns[1].astype(np.uint64) << np.uint64(bits[0])
+    head = _LIST_HEAD.pack(0, bits[0], bits[1] | (_FALLS if is_falling else 0), len(rows), lowest, highest)[2:]
+    return _summed(head + _write_words(words, sum(bits)), key)
 
 
 def unpack_list(value: bytes, key: bytes = b"") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Rows and scores of a packed list; Garbled when `value` is not whole, or not that of the member with `key`."""
     _checked(value, key)
     try:
-        _, bits, items, lowest, highest = _LIST_HEAD.unpack_from(value)
-        words = _read_words(value, _LIST_HEAD.size, items, bits + _SCORE_BITS)
+        _, row_bits, score, items, lowest, highest = _LIST_HEAD.unpack_from(value)
+        bits = [row_bits, score & ~_FALLS]
+        words = _read_words(value, _LIST_HEAD.size, items, sum(bits))
     except (struct.error, ValueError) as error:
         raise Garbled(f"a list's value of {len(value)} bytes is not whole ({error})") from error
-    rows, steps = _split(words, [bits, _SCORE_BITS])
-    scores = lowest + steps / ((1 << _SCORE_BITS) - 1) * (highest - lowest)
+    rows, steps = _split(words, bits)
+    if score & _FALLS:
+        steps = _MOST_STEPS - np.cumsum(steps)
+    scores = lowest + steps / _MOST_STEPS * (highest - lowest)
     return rows, scores.astype(np.float32)
 
 

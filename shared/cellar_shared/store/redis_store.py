@@ -49,7 +49,7 @@ class RedisReader:
 
     async def read(self, member_id: str) -> Kept:
         key = member_key(member_id)
-        commands = (("HMGET", _hash_key(self._generation, key), MARK, key), ("HVALS", self._store.address.key("o", key)))
+        commands = (("HMGET", hash_key(self._generation, key), MARK, key), ("HVALS", self._store.address.key("o", key)))
         try:
             (mark, value), overlay = await self._store.asking.ask(commands)
             self._require(mark)
@@ -140,21 +140,21 @@ class RedisStore:
         with self.commanding() as client:
             self._require_no_eviction(client)
             client.sadd(self._generations_key, generation_id)
-            _each(client, generation, "UNLINK")
+            each_hash(client, generation, "UNLINK")
             batches = iter(members)
             while batch := list(itertools.islice(batches, MEMBERS_A_BATCH)):
                 pipeline = client.pipeline(transaction=False)
                 for member_id, events in batch:
                     key = member_key(member_id)
-                    pipeline.hset(_hash_key(generation, key), key, pack_events(events, key))
+                    pipeline.hset(hash_key(generation, key), key, pack_events(events, key))
                 pipeline.execute()
                 written += len(batch)
-            _each(client, generation, "HSET", MARK, WHOLE)
+            each_hash(client, generation, "HSET", MARK, WHOLE)
         return written
 
     def holds_members(self, generation_id: str) -> bool:
         with self.commanding() as client:
-            return set(_each(client, self.address.key("g", generation_id), "HGET", MARK)) == {WHOLE}
+            return set(each_hash(client, self.address.key("g", generation_id), "HGET", MARK)) == {WHOLE}
 
     def written(self) -> set[str]:
         with self.commanding() as client:
@@ -163,7 +163,7 @@ class RedisStore:
     def drop(self, generation_id: str) -> None:
         with self.commanding() as client:
             client.srem(self._generations_key, generation_id)
-            _each(client, self.address.key("g", generation_id), "EXPIRE", GOES_AFTER_S)
+            each_hash(client, self.address.key("g", generation_id), "EXPIRE", GOES_AFTER_S)
 
     def door(self, journal: Journal) -> Door:
         return RedisDoor(self.address)
@@ -241,11 +241,12 @@ def _hash_keys(generation: bytes) -> Iterator[bytes]:
     return (generation + b":%d" % place for place in range(HASHES))
 
 
-def _hash_key(generation: bytes, key: bytes) -> bytes:
+def hash_key(generation: bytes, key: bytes) -> bytes:
+    """The hash of a generation in which the member with `key` lies."""
     return generation + b":%d" % (int.from_bytes(key[:4], "little") % HASHES)
 
 
-def _each(client: redis.Redis, generation: bytes, command: str, *words: bytes | int) -> list[Any]:
+def each_hash(client: redis.Redis, generation: bytes, command: str, *words: bytes | int) -> list[Any]:
     """Replies to a command on each of the generation's hashes."""
     pipeline = client.pipeline(transaction=False)
     for hash_key in _hash_keys(generation):
