@@ -259,3 +259,9 @@ def test_an_open_journal_knows_what_was_imported_as_soon_as_it_is_noted(data, st
         assert journal.append([later], now_s=1.0)[0].status == "duplicate"
     finally:
         journal.close()
+
+
+def test_members_whose_ids_differ_by_a_nul_at_the_end_keep_their_own_ratings(data, store, read):
+    push(lines_of(rating("p1", "n"), rating("p2", "n\0"), rating("p3", "n\0")), data, store, tell=silent)
+    materialize(data, store, say=silent)
+    assert (len(read("n")), len(read("n\0"))) == (1, 2)
