@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-import msgspec
-
 from cellar_shared.durable import staged_folder
 from cellar_shared.errors import BadInput, CellarError
-from cellar_shared.store.generation import MANIFEST, GenerationManifest, read_manifest, verify_files
+from cellar_shared.store.generation import MANIFEST, decoded_manifest, read_manifest, verify_files
 
 SCRATCH_VARIABLE: Final = "CELLAR_SCRATCH"
 TIMEOUT_S: Final = 30.0
@@ -60,7 +58,7 @@ class PublishedUrl:
                 to.open("wb") as stream,
             ):
                 shutil.copyfileobj(answer, stream, CHUNK_BYTES)
-        except (urllib.error.URLError, OSError) as error:
+        except (http.client.HTTPException, OSError) as error:
             raise CellarError(f"{self._parts.hostname}{path} cannot be fetched: {error}") from error
 
 
@@ -81,7 +79,7 @@ def fetched(published: Published, generation_id: str, scratch: Path) -> Path:
     except CellarError:
         with staged_folder(place) as staging:
             published.copy(f"generations/{generation_id}/{MANIFEST}", staging / MANIFEST)
-            manifest = msgspec.json.decode((staging / MANIFEST).read_bytes(), type=GenerationManifest)
+            manifest = decoded_manifest(staging / MANIFEST)
             for name in manifest.files:
                 (staging / name).parent.mkdir(parents=True, exist_ok=True)
                 published.copy(f"generations/{generation_id}/{name}", staging / name)

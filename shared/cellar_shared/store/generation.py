@@ -93,14 +93,26 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
     return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
 
 
+class _Formatted(msgspec.Struct):
+    """The one field that manifests of every format have."""
+
+    format: int
+
+
+def decoded_manifest(file: Path) -> GenerationManifest:
+    """The manifest in `file`; Incompatible when it has another format, BadInput when it cannot be read."""
+    try:
+        content = file.read_bytes()
+        if (standing := msgspec.json.decode(content, type=_Formatted).format) != FORMAT:
+            raise Incompatible(f"{file.parent} has format {standing}, this code reads {FORMAT}; run `cellar materialize` again")
+        return msgspec.json.decode(content, type=GenerationManifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadInput(f"{file} cannot be read ({error}); run `cellar materialize` again") from error
+
+
 def read_manifest(folder: Path) -> GenerationManifest:
     """The manifest of the generation in `folder`, after a look that all its files are there."""
-    try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=GenerationManifest)
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"{folder / MANIFEST} cannot be read ({error}); run `cellar materialize` again") from error
-    if manifest.format != FORMAT:
-        raise Incompatible(f"{folder} has format {manifest.format}, this code reads {FORMAT}; run `cellar materialize` again")
+    manifest = decoded_manifest(folder / MANIFEST)
     for name in manifest.files:
         if not (folder / name).is_file():
             raise BadInput(f"{folder / name} is missing from the generation; run `cellar materialize` again")

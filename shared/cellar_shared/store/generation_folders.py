@@ -18,6 +18,8 @@ def read_current(generations: Path, store_name: str) -> str:
         named = (generations.parent / CURRENT).read_text("utf-8").strip()
     except OSError:
         raise BadInput(f"{store_name} holds no generation; write one with `cellar materialize --data DATA --store {store_name}`") from None
+    except UnicodeDecodeError:
+        named = ""
     if not named or "/" in named or named.startswith("."):
         raise BadInput(f"{generations.parent / CURRENT} names no generation; run `cellar materialize` again")
     return named
