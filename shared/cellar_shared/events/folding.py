@@ -29,8 +29,13 @@ def fold_journal(data: Path, journal: Journal, through: int, *, say: Callable[[s
     while folder.manifest.journal_through < through:
         folder = _fold(data, journal, through, say)
     journal.trim(folder.manifest.journal_through, now_s=time.time())
-    note_imported(data, folder.manifest, lambda part: _rows_of(data / "ratings" / part))
+    note_ratings(folder)
     return folder
+
+
+def note_ratings(folder: DataFolder) -> None:
+    """See to it that doors know the ratings of every part that came by import; whoever rewrites parts calls it, too."""
+    note_imported(folder.path, folder.manifest, lambda part: _rows_of(folder.path / "ratings" / part))
 
 
 def _rows_of(part: Path) -> Iterator[tuple[Any, ...]]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cellar_shared.errors import CellarError
+from cellar_shared.events.imported import FOLDER as NOTED
 from cellar_shared.events.imported import ImportedEvents
 from cellar_shared.events.manifest import MANIFEST, read_manifest
 from cellar_shared.events.pushed import Event, content_digest, decode_event, encode_event
@@ -76,7 +77,7 @@ class Journal:
         read_manifest(data)
         self.path = data / FILE
         self._manifest = data / MANIFEST
-        self._seen: tuple[tuple[int, int], ImportedEvents] | None = None
+        self._seen: tuple[tuple[tuple[int, int], ...], ImportedEvents] | None = None
         try:
             self._connection = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
             self._opened = _file_at(self.path)
@@ -180,9 +181,8 @@ class Journal:
         return found
 
     def _imported(self) -> ImportedEvents:
-        """The events that came by import, looked up anew when the data folder changes."""
-        status = self._manifest.stat()
-        state = (status.st_mtime_ns, status.st_ino)
+        """The events that came by import, looked up anew when the data folder changes, or what was noted of it: that comes later."""
+        state = tuple((status.st_mtime_ns, status.st_ino) for status in (self._manifest.stat(), _noted_at(self._manifest.parent)) if status)
         if self._seen is None or self._seen[0] != state:
             self._seen = (state, ImportedEvents.of(self._manifest.parent, read_manifest(self._manifest.parent)))
         return self._seen[1]
@@ -233,6 +233,14 @@ class Journal:
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self._connection.rollback()
+
+
+def _noted_at(data: Path) -> os.stat_result | None:
+    """The state of the folder in which imported events are noted; each one noted changes it."""
+    try:
+        return (data / NOTED).stat()
+    except FileNotFoundError:
+        return None
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:

@@ -17,6 +17,7 @@ import polars as pl
 
 from cellar_shared.bundle.learnt import learnt_from
 from cellar_shared.events.appending import DataAppender
+from cellar_shared.events.folding import note_ratings
 from cellar_shared.events.journal import Journal
 from cellar_shared.events.tables import DataFolder, dtypes_of
 from cellar_shared.store.generation_folders import listed
@@ -99,6 +100,7 @@ def _without_member(member_id: str, data: Path, say: Callable[[str], None]) -> d
             if "member_id" in dtypes_of(table) and (rows := appender.remove(table, "member_id", pl.Series([member_id]))):
                 deleted[table] = rows
                 say(f"{rows:,} rows deleted from {table}")
+    note_ratings(DataFolder.open(data))  # of the others in rewritten parts: doors know a part's ratings by its digest
     return deleted
 
 

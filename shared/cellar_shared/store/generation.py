@@ -93,6 +93,12 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
     return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
 
 
+class _Formatted(msgspec.Struct):
+    """The one field that manifests of every format have."""
+
+    format: int
+
+
 def read_manifest(folder: Path) -> GenerationManifest:
     """The manifest of the generation in `folder`, after a look that all its files are there."""
     manifest = manifest_in(folder)
@@ -105,12 +111,13 @@ def read_manifest(folder: Path) -> GenerationManifest:
 def manifest_in(folder: Path) -> GenerationManifest:
     """The manifest in `folder`, wherever its files are; BadInput or Incompatible when this code cannot read it."""
     try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=GenerationManifest)
+        content = (folder / MANIFEST).read_bytes()
+        # The format first: a manifest of another one has other fields.
+        if (standing := msgspec.json.decode(content, type=_Formatted).format) != FORMAT:
+            raise Incompatible(f"{folder} has format {standing}, this code reads {FORMAT}; run `cellar materialize` again")
+        return msgspec.json.decode(content, type=GenerationManifest)
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(f"{folder / MANIFEST} cannot be read ({error}); run `cellar materialize` again") from error
-    if manifest.format != FORMAT:
-        raise Incompatible(f"{folder} has format {manifest.format}, this code reads {FORMAT}; run `cellar materialize` again")
-    return manifest
 
 
 def verify_files(folder: Path, manifest: GenerationManifest) -> None:

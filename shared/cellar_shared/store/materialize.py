@@ -62,7 +62,7 @@ def _materialized(
         through, journal_through = store.settle(journal, now_s=time.time())
         folder = fold_journal(data, journal, journal_through, say=say)
         before = _current(store)
-        is_forgotten_in = before is not None and journal.forgot_since(before.journal_through)
+        forgotten_in = _with_forgotten(store, journal)
     finally:
         journal.close()
     fingerprint = feature_fingerprint()
@@ -77,8 +77,10 @@ def _materialized(
     say(f"{store.name} serves {identity}")
     if before is not None and before.id != identity:
         # The generation before stays for services that have yet to swap, unless somebody forgotten is in it.
-        _delete_but(store, {manifest.id} if is_forgotten_in else {manifest.id, before.id}, say)
+        _delete(store, {*listed(store.generations), *store.written()} - {manifest.id, before.id} | forgotten_in - {manifest.id}, say)
         store.trim(min(before.overlay_through, manifest.overlay_through))
+    else:
+        _delete(store, forgotten_in - {manifest.id}, say)  # whoever was killed between pointing and deleting left them
     return manifest
 
 
@@ -136,15 +138,27 @@ def _standing(store: Store, identity: str) -> GenerationManifest | None:
     return manifest if store.holds_members(identity) else None
 
 
-def _delete_but(store: Store, kept: set[str], say: Callable[[str], None]) -> None:
-    """Delete the generations that no service should read any more, and their indexes."""
-    for generation_id in sorted({*listed(store.generations), *store.written()}):
-        if generation_id not in kept:
-            store.drop(generation_id)
-            remove(store.generations, generation_id)
-            for index in store.indexes.glob(f"*-{generation_id}-*"):
-                index.unlink(missing_ok=True)
-            say(f"generation {generation_id} deleted")
+def _with_forgotten(store: Store, journal: Journal) -> set[str]:
+    """The generations that may hold somebody who was forgotten since; one that cannot be read may hold anybody."""
+    found = set()
+    for generation_id in listed(store.generations):
+        try:
+            through = read_manifest(store.generations / generation_id).journal_through
+        except CellarError:
+            through = 0
+        if journal.forgot_since(through):
+            found.add(generation_id)
+    return found
+
+
+def _delete(store: Store, generation_ids: set[str], say: Callable[[str], None]) -> None:
+    """Delete generations that no service should read any more, and their indexes."""
+    for generation_id in sorted(generation_ids):
+        store.drop(generation_id)
+        remove(store.generations, generation_id)
+        for index in store.indexes.glob(f"*-{generation_id}-*"):
+            index.unlink(missing_ok=True)
+        say(f"generation {generation_id} deleted")
 
 
 def _write_arrays(staging: Path, log: RatingLog) -> None:

@@ -28,7 +28,7 @@ class RatingLog:
 
     wine_ids: npt.NDArray[np.str_]
     wines: Wines
-    member_ids: npt.NDArray[np.str_]
+    member_ids: npt.NDArray[np.object_]
     members: npt.NDArray[np.int32]
     events: Events
     event_ids: npt.NDArray[np.uint64]
@@ -78,7 +78,8 @@ def read_rating_log(folder: DataFolder, *, with_event_ids: bool = True) -> Ratin
     return RatingLog(
         wines["wine_id"].to_numpy().astype(np.str_),
         catalogue_records(wines),
-        ratings["member_id"].unique(maintain_order=True).to_numpy().astype(np.str_),
+        # As objects: numpy's own text drops NULs at the end, which would give one member's ratings to another.
+        np.array(ratings["member_id"].unique(maintain_order=True).to_list(), dtype=np.object_),
         ratings["member_id"].rle_id().cast(pl.Int32).to_numpy(),
         events,
         event_hashes(ratings["event_id"].to_list() if with_event_ids else []),

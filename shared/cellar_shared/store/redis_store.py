@@ -90,7 +90,16 @@ class RedisStore:
     @classmethod
     def of_url(cls, url: str) -> Self:
         """The store of `url`; BadInput when a part of it is missing or not understood."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or 6379
+        except ValueError:  # its words quote what may be part of a password
+            raise BadInput(
+                "the host and port of the Redis store cannot be read; write redis://HOST:PORT/DB?generations=DIR, "
+                "with / : @ # ? of a password as %2F %3A %40 %23 %3F"
+            ) from None
+        if "@" in parts.path and parts.scheme != "unix":
+            raise BadInput("the Redis store's path holds an @; write / of a password as %2F")
         given = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         generations = given.pop("generations", "")
         if not generations:
@@ -102,7 +111,7 @@ class RedisStore:
         if unknown := sorted(set(given) - {"db"}):
             raise BadInput(f"{', '.join(unknown)} of the store's URL is not known; write generations, timeout_ms, prefix")
         bare = parts._replace(query=f"db={given['db']}" if "db" in given else "").geturl()
-        where = f"{parts.hostname or ''}:{parts.port or 6379}{parts.path}" if parts.scheme != "unix" else parts.path
+        where = f"{parts.hostname or ''}:{port}{parts.path}" if parts.scheme != "unix" else parts.path
         remote = "://" in generations
         shown = f"{urlsplit(generations).scheme}://{urlsplit(generations).hostname}..." if remote else generations
         address = RedisAddress(bare, f"{parts.scheme}://{where}?generations={shown}", int(timeout) / 1000, prefix)

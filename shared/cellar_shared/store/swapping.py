@@ -71,7 +71,7 @@ class Swapping(Generic[Pinned]):
             try:
                 current = self._store.current_id()
                 trouble = ""
-            except Exception as error:
+            except Exception as error:  # whatever it is: this thread ending would leave the service where it is for good
                 if str(error) != trouble:  # once, not at every look
                     logger.error("generation %s is served on, the current one cannot be told: %s", self._served, error)
                 trouble = str(error)

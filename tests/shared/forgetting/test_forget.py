@@ -24,6 +24,7 @@ from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.forgetting.forget import Receipt, forget
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.generation_folders import listed
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
 from cellar_shared.store.pushing import push
@@ -249,3 +250,13 @@ def test_no_generation_shows_a_member_while_they_are_being_forgotten(data, url, 
 
     forget(member, data, open_store(url), say=materialize_when_hidden)
     assert seen == [None]
+
+
+def test_a_materialize_after_one_that_was_killed_deletes_the_generation_that_holds_them(data, url, member, monkeypatch):
+    first = materialize(data, open_store(url), say=silent)
+    assert forget(member, data, open_store(url), say=silent).in_generations == [first.id]
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("cellar_shared.store.materialize._delete", killed)
+        materialize(data, open_store(url), say=silent)
+    second = materialize(data, open_store(url), say=silent)  # which has nothing to write
+    assert listed(open_store(url).generations) == [second.id]

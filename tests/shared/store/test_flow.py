@@ -14,9 +14,12 @@ import polars as pl
 import pytest
 
 from cellar_shared.errors import BadInput
+from cellar_shared.events.appending import DataAppender
 from cellar_shared.events.journal import Journal
+from cellar_shared.events.pushed import decode_event
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.fingerprint import feature_fingerprint
+from cellar_shared.forgetting.forget import forget
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.generation_folders import listed
 from cellar_shared.store.materialize import materialize
@@ -224,3 +227,41 @@ def test_a_folder_with_pushed_events_is_not_replaced_by_an_import(data, store, w
         materialize(data, store, say=silent)
     with pytest.raises(BadInput, match="has taken in pushed events"):
         world.write(data)
+
+
+def test_what_was_imported_is_still_known_after_a_part_of_it_was_rewritten_to_forget_another(data, store, read):
+    materialize(data, store, say=silent)
+    imported = [as_pushed(row) for row in DataFolder.open(data).scan("ratings").collect().iter_rows(named=True)]
+    kept = [event for event in imported if event["member_id"] == "m0"]
+    forget("m1", data, store, say=silent)
+    push(lines_of(*kept), data, store, tell=silent)
+    assert len(read("m0")) == len(kept) == 2
+
+
+def test_an_open_journal_knows_what_was_imported_as_soon_as_it_is_noted(data, store):
+    """Looked up between import and materialize, when the tables have the import and nothing is noted of it yet."""
+    materialize(data, store, say=silent)
+    journal = Journal(data)
+    try:
+        rows = DataFolder.open(data).scan("ratings").collect()
+        with DataAppender(data) as appender:
+            appender.add("ratings", rows.head(1).with_columns(event_id=pl.lit("later")))
+        earlier, later = (
+            decode_event(json.dumps(as_pushed(row)))
+            for row in DataFolder.open(data)
+            .scan("ratings")
+            .filter(pl.col("event_id").is_in([rows["event_id"][0], "later"]))
+            .collect()
+            .iter_rows(named=True)
+        )
+        assert journal.append([earlier], now_s=1.0)[0].status == "duplicate"
+        materialize(data, store, say=silent)
+        assert journal.append([later], now_s=1.0)[0].status == "duplicate"
+    finally:
+        journal.close()
+
+
+def test_members_whose_ids_differ_by_a_nul_at_the_end_keep_their_own_ratings(data, store, read):
+    push(lines_of(rating("p1", "n"), rating("p2", "n\0"), rating("p3", "n\0")), data, store, tell=silent)
+    materialize(data, store, say=silent)
+    assert (len(read("n")), len(read("n\0"))) == (1, 2)

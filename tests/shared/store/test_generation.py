@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
+
 import msgspec
 import numpy as np
 import pytest
 
-from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.errors import BadInput, CellarError, Incompatible
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.identity import identity
 from cellar_shared.store.generation import FORMAT, MANIFEST, Generation, read_manifest, verify_files
 from cellar_shared.store.generation_folders import CURRENT
 from cellar_shared.store.materialize import materialize
+from cellar_shared.store.opening import open_store
 from cellar_shared.store.wine_index import WineIndex
 
 
@@ -77,3 +82,39 @@ def test_an_index_finds_each_wine_and_refuses_two_of_one_identity(world):
     assert WineIndex.of(world.wines[:0]).rows_of(asked).tolist() == [-1, -1, -1]
     with pytest.raises(BadInput, match="share an identity"):
         WineIndex.of(world.wines[[0, 1, 0]])
+
+
+def test_a_generation_of_an_older_format_with_other_fields_is_refused_by_its_format(data, store):
+    manifest = materialize(data, store, say=lambda _: None)
+    file = store.generations / manifest.id / "manifest.json"
+    fields = json.loads(file.read_bytes()) | {"format": FORMAT - 1}
+    del fields["overlay_through"]
+    file.write_text(json.dumps(fields))
+    with pytest.raises(Incompatible, match=f"has format {FORMAT - 1}, this code reads {FORMAT}; run `cellar materialize` again"):
+        Generation.open(store, feature_fingerprint())
+    published = open_store(f"redis://127.0.0.1:1/0?generations={store.generations.parent}")  # nothing listens: its folder comes first
+    with pytest.raises(Incompatible, match=f"has format {FORMAT - 1}"):
+        Generation.open(published, feature_fingerprint(), manifest.id)
+
+
+def test_a_current_that_is_no_text_is_refused(data, store):
+    materialize(data, store, say=lambda _: None)
+    (store.generations.parent / "CURRENT").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadInput, match="names no generation"):
+        store.current_id()
+
+
+def test_a_current_that_is_served_by_what_is_no_web_server_is_refused_and_leaves_nothing(scratch, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"no status line\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(CellarError, match="cannot be fetched"):
+            open_store(f"redis://127.0.0.1:1/0?generations=http://127.0.0.1:{server.getsockname()[1]}/s").current_id()
+        thread.join()

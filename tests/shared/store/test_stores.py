@@ -359,6 +359,17 @@ def test_the_same_events_again_leave_the_lmdb_store_byte_equal(tmp_path):
     place.close()
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["redis://:se/cret@h:6379/0", "redis://:cret#x@h/0", "redis://u:12/cret@h:6379/0", "redis://u:cret@h:999999/0", "redis://[::1/cret"],
+)
+def test_a_redis_whose_host_cannot_be_read_is_refused_without_its_password(url):
+    with pytest.raises(BadInput) as refused:
+        open_store(f"{url}?generations=/x")
+    assert "cret" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 @pytest.mark.parametrize("url", ["lmdb://", "run/store", "", "redis://here", "redis://u:secret@here?x=1", "http://u:secret@here"])
 def test_a_store_that_is_none_is_refused_with_an_example_and_without_its_secrets(url):
     with pytest.raises(BadInput, match=r"lmdb://DIR|generations") as refusal:
