@@ -21,7 +21,7 @@ from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import UNDATED_AGE, Events, history_of
 from cellar_shared.features.identity import identity
 from cellar_shared.store.generation import MANIFEST, Generation, verify_files
-from cellar_shared.store.generation_folders import CURRENT, LOCK
+from cellar_shared.store.generation_folders import CURRENT
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
 
@@ -173,7 +173,7 @@ def test_a_failed_run_leaves_nothing_behind(data, store, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
         patch.setattr("cellar_shared.durable._swap", fail)
         materialize(data, store, say=silent)
-    assert [file.name for file in store.generations.parent.rglob("*") if file.is_file()] == [LOCK]
+    assert [file for file in store.generations.parent.rglob("*") if file.is_file()] == []
     with pytest.raises(BadInput, match="cellar materialize"):
         store.current_id()
 
