@@ -44,15 +44,8 @@ class Report(msgspec.Struct, frozen=True):
         each = f"{self.redis_bytes_each:.0f} bytes each in Redis"
         packed = f"packed {self.history_bytes_each:.0f} and {self.list_bytes_each:.0f}"
         return (
-<<<<<<< HEAD
-            f"{self.members:,} members with {self.ratings_each} ratings and a list of {self.list_items} take "
-            f"{self.redis_bytes_each:.0f} bytes each in Redis ({self.redis_bytes / 2**20:,.0f} MiB; packed "
-            f"{self.history_bytes_each:.0f} and {self.list_bytes_each:.0f}), written in {self.seconds:.0f} s, "
-            f"{self.members_per_second:,.0f} a second; "
-=======
             f"{self.members:,} members with {self.ratings_each} ratings and a list of {self.list_items} take {each} "
             f"({self.redis_bytes / 2**20:,.0f} MiB; {packed}), written in {self.seconds:.0f} s, {self.members_per_second:,.0f} a second; "
->>>>>>> chaos
             f"{self.read_back:,} read back exactly"
         )
 
