@@ -25,7 +25,7 @@ ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[tr
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo api test check lock lock-check
+.PHONY: help env demo api test fuzz check lock lock-check
 
 help:  ## what there is to run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ api: env  ## docs/api and the typed clients, written from the code
 
 test: check  ## check, then the tests
 	$(BIN)/pytest -q $(PYTEST_ARGS)
+
+fuzz: env  ## generated requests and lives of a store, CASES (20,000) of each; takes an hour and more
+	CELLAR_FUZZ_CASES=$(or $(CASES),20000) $(BIN)/pytest -q tests/contracts tests/preference/serving/test_laws.py
 
 check: env lock-check  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
