@@ -26,6 +26,7 @@ ROOM_BYTES: Final = 1 << 40  # address space to map while writing, not disk
 OVERLAY_ROOM_BYTES: Final = 1 << 36
 READERS: Final = 1024
 THROUGH: Final = b"through"  # no member's key has seven bytes
+TRIMMED: Final = b"trimmed"
 
 
 class _Environment:
@@ -73,11 +74,11 @@ class LmdbReader:
         key = member_key(member_id)
         try:
             # The overlay first: what is trimmed from it lies in a generation that readers have had time to open.
-            pushed, forgotten_at = self._store.overlay_of(key)
+            pushed, forgotten_at, trimmed_through = self._store.overlay_of(key)
             value = cast("bytes | None", self._reading().get(key))
         except (lmdb.Error, OSError, ValueError) as error:
             raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
-        return Kept(key, value, pushed, forgotten_at)
+        return Kept(key, value, pushed, forgotten_at, trimmed_through)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         try:
@@ -171,13 +172,13 @@ class LmdbStore(JournalBacked):
     def drop(self, generation_id: str) -> None:
         pass  # members go with the generation's folder
 
-    def overlay_of(self, key: bytes) -> tuple[Pushed, int]:
-        """What was pushed of the member with `key`, and up to which position they were forgotten."""
+    def overlay_of(self, key: bytes) -> tuple[Pushed, int, int]:
+        """What was pushed of the member with `key`, up to which position they were forgotten, and the overlay trimmed."""
         environment = self._overlay_environment()
         if environment is None:
-            return np.zeros(0, dtype=PUSHED), 0
+            return np.zeros(0, dtype=PUSHED), 0, 0
         with environment.lmdb.begin() as reading:
-            return _parted(reading.get(key))
+            return *_parted(reading.get(key)), int.from_bytes(reading.get(TRIMMED, b""), "little")
 
     def overlay_through(self) -> int:
         try:
@@ -207,7 +208,9 @@ class LmdbStore(JournalBacked):
         trimmed = 0
         with environment.lmdb.begin(write=True) as writing:
             with writing.cursor() as cursor:
-                everyone = [(key, value) for key, value in cursor if key != THROUGH]
+                everyone = [(key, value) for key, value in cursor if key not in (THROUGH, TRIMMED)]
+            # Not the highest ever: positions of data that was imported anew may begin lower.
+            writing.put(TRIMMED, through.to_bytes(8, "little"))
             for key, value in everyone:
                 pushed, forgotten_at = _parted(value)
                 left, at = without_trimmed(pushed, forgotten_at, through)

@@ -40,12 +40,14 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """All that a store keeps of the member with `key`: the generation's packed `value` if any, `pushed` rows, and up to which
-    position the member was forgotten (0: never)."""
+    position the member was forgotten (0: never). The overlay lacks what lay at positions up to `trimmed_through`.
+    """
 
     key: bytes
     value: bytes | None
     pushed: Pushed
     forgotten_at: int = 0
+    trimmed_through: int = 0
 
 
 def pushed_row(position: int, event_id: str, moment: int, wine: int, vintage: int, liked: bool, strength: float) -> Pushed:

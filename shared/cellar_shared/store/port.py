@@ -139,6 +139,9 @@ class Members:
         StoreUnavailable when the store cannot tell.
         """
         kept = await self.reader.read(member_id)
+        if kept.trimmed_through > self.overlay_through:
+            # What was pushed or forgotten since this generation is no longer told apart from what never was.
+            raise StoreUnavailable("the generation is older than what the overlay was trimmed for; serve a newer one")
         try:
             return events_of(kept, self.index, self.overlay_through)
         except Garbled as error:

@@ -49,11 +49,15 @@ class RedisReader:
 
     async def read(self, member_id: str) -> Kept:
         key = member_key(member_id)
-        commands = (("HMGET", hash_key(self._generation, key), MARK, key), ("HVALS", self._store.address.key("o", key)))
+        commands = (
+            ("HMGET", hash_key(self._generation, key), MARK, key),
+            ("HVALS", self._store.address.key("o", key)),
+            ("GET", self._store.address.key("trimmed")),
+        )
         try:
-            (mark, value), overlay = await self._store.asking.ask(commands)
+            (mark, value), overlay, trimmed = await self._store.asking.ask(commands)
             self._require(mark)
-            return _kept(key, value, overlay)
+            return _kept(key, value, overlay, int(trimmed or 0))
         except (ValueError, TypeError) as error:
             raise StoreUnavailable(f"{self._store.name} holds something that is no member: {error}") from error
 
@@ -201,6 +205,7 @@ class RedisStore:
         touched = self.address.key("touched")
         trimmed = 0
         with self.commanding() as client:
+            client.set(self.address.key("trimmed"), through)
             trimming = client.register_script(TRIM)
             for key, _ in client.zscan_iter(touched):
                 trimmed += int(trimming(keys=[self.address.key("o", key), touched], args=[through, key]))
@@ -263,7 +268,7 @@ def each_hash(client: redis.Redis, generation: bytes, command: str, *words: byte
     return pipeline.execute()
 
 
-def _kept(key: bytes, value: Any, overlay: Any) -> Kept:
+def _kept(key: bytes, value: Any, overlay: Any, trimmed_through: int) -> Kept:
     """What was read of the member with `key`; ValueError or TypeError when it is nothing that was written here."""
     if not (value is None or isinstance(value, bytes)) or not isinstance(overlay, list):
         raise Garbled("no value of a member")
@@ -277,4 +282,4 @@ def _kept(key: bytes, value: Any, overlay: Any) -> Kept:
             rows.append(part)
         else:
             raise Garbled(f"{len(part)} bytes are no pushed rating")
-    return Kept(key, value, pushed_of(rows), forgotten_at)
+    return Kept(key, value, pushed_of(rows), forgotten_at, trimmed_through)

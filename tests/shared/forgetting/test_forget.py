@@ -27,6 +27,7 @@ from cellar_shared.store.generation import Generation
 from cellar_shared.store.generation_folders import listed
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
+from cellar_shared.store.port import StoreUnavailable
 from cellar_shared.store.pushing import push
 from cellar_shared.store.rating_log import event_hashes
 
@@ -260,3 +261,28 @@ def test_a_materialize_after_one_that_was_killed_deletes_the_generation_that_hol
         materialize(data, open_store(url), say=silent)
     second = materialize(data, open_store(url), say=silent)  # which has nothing to write
     assert listed(open_store(url).generations) == [second.id]
+
+
+def test_a_generation_that_trims_have_left_behind_is_not_read_as_if_nothing_had_happened_since(data, url, member):
+    """A service that refuses newer generations, because it is older than they, has its own mapped still."""
+    store = open_store(url)
+    materialize(data, store, say=silent)
+
+    async def read_twice() -> None:
+        generation = Generation.open(store, feature_fingerprint())
+        try:
+            assert await generation.members.events_of(member) is not None
+            for event_id in ("p1", "p2"):
+                await asyncio.to_thread(push_one, "other", event_id, data, url)
+                await asyncio.to_thread(forget, member, data, open_store(url), say=silent)
+                assert await generation.members.events_of(member) is None
+                await asyncio.to_thread(materialize, data, open_store(url), say=silent)
+            for member_id in (member, "other"):
+                with pytest.raises(StoreUnavailable):
+                    await generation.members.events_of(member_id)
+        finally:
+            generation.close()
+            await store.aclose()
+
+    asyncio.run(read_twice())
+    assert (read(url, member), len(read(url, "other"))) == (None, 2)
