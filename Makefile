@@ -5,7 +5,7 @@ BIN     := $(VENV)/bin
 UV      := $(BIN)/uv
 UV_PIN  := 0.13.9
 TORCH   := 2.13.0
-MEMBERS := shared services/preference services/events
+MEMBERS := shared services/preference services/events batch/drinkability
 COMMA   := ,
 EMPTY   :=
 SPACE   := $(EMPTY) $(EMPTY)
@@ -19,7 +19,8 @@ else
 export UV_TORCH_BACKEND ?= cpu
 endif
 
-ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[training]' -e ./services/events --group dev
+ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[training]' -e ./services/events \
+  -e './batch/drinkability[training]' --group dev
 
 # Threads of torch and LightGBM wait asleep rather than spinning: on a busy machine spinning costs several times the work.
 export OMP_WAIT_POLICY ?= PASSIVE

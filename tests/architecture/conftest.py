@@ -30,7 +30,12 @@ def project_files() -> list[Path]:
 @pytest.fixture(scope="session")
 def modules() -> list[Path]:
     """Every module of the packages."""
-    packages = ("shared/cellar_shared", "services/preference/cellar_preference", "services/events/cellar_events")
+    packages = (
+        "shared/cellar_shared",
+        "services/preference/cellar_preference",
+        "services/events/cellar_events",
+        "batch/drinkability/cellar_drinkability",
+    )
     by_package = [list((ROOT / package).rglob("*.py")) for package in packages]
     assert all(by_package)
     found = [file for files in by_package for file in files]

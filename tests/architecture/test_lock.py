@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-OURS = {"cellar-shared", "cellar-preference", "cellar-events"}
+OURS = {"cellar-shared", "cellar-preference", "cellar-events", "cellar-drinkability"}
 MAKES_THE_ENVIRONMENT = {"uv", "pip", "setuptools"}
 FOR_TRAINING = {"torch", "lightgbm", "scikit-learn", "polars", "pyarrow", "pandas", "mlflow", "azure-ai-ml", "onnx", "onnxscript", "jinja2"}
 
@@ -45,6 +45,14 @@ def test_serving_events_needs_nothing_that_only_training_does_and_no_network_run
     assert serving & OURS == {"cellar-events", "cellar-shared"}
 
 
+def test_a_night_needs_nothing_that_only_training_does(pins):
+    night = closure("cellar-drinkability")
+    assert {"onnxruntime", "numpy", "polars", "pyarrow"} <= night
+    assert not night & (FOR_TRAINING - {"polars", "pyarrow"})
+    assert night - OURS <= set(pins)
+    assert night & OURS == {"cellar-drinkability", "cellar-shared"}
+
+
 def test_training_preference_brings_what_serving_leaves_out(pins):
     # That the walk follows extras at all: without this the test above could not fail.
     training = closure("cellar-preference", frozenset({"training"}))
@@ -68,7 +76,7 @@ def test_the_lock_names_no_place(root):
     assert all(re.match(r"[a-z0-9][a-z0-9._-]*==[0-9]", line) for line in text.splitlines())
 
 
-@pytest.mark.parametrize("member", ["shared", "services/preference", "services/events"])
+@pytest.mark.parametrize("member", ["shared", "services/preference", "services/events", "batch/drinkability"])
 def test_a_member_builds_with_a_pinned_backend_and_asks_for_no_build_of_torch(root, member):
     text = (root / member / "pyproject.toml").read_text()
     assert re.search(r'requires = \["hatchling==[\d.]+"\]', text)
