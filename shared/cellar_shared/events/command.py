@@ -76,6 +76,27 @@ def import_xwines(
     _tell(reporter, out, reports, since)
 
 
+def import_windows(
+    file: Annotated[Path, typer.Argument(help="A CSV of stated windows: vintage, start, end, kind, points, price, country and so on.")],
+    out: Out,
+    currency: Annotated[str | None, typer.Option(help="ISO 4217 code of the file's prices.")] = None,
+    replace: Replace = False,
+    skip_bad: SkipBad = False,
+    since: Since = None,
+    as_json: Json = False,
+) -> None:
+    """Import drinking windows as critics stated them; a side that was not stated stays unknown.
+
+    With --since they are added to a data folder of any source.
+    """
+    from cellar_shared.events.sources import windows
+
+    reporter = Reporter(as_json)
+    with reporter.counting("reading windows") as tell:
+        reports = windows.import_windows(file, out, _terms(replace, skip_bad, since), currency=currency, progress=tell)
+    _tell(reporter, out, reports, since)
+
+
 def import_tables(
     sources: Annotated[list[Path], typer.Argument(help="CSV or Parquet files, or folders that hold them.")],
     out: Out,
