@@ -48,7 +48,7 @@ class WineFacts:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The names that have codes (from 1, in their order), which province a region lies in and which country a province, and the vintages known."""
+    """The names that have codes (from 1, in their order), where a region and a province lie, and the vintages known."""
 
     names: Mapping[str, Sequence[str]]
     province_of: Mapping[str, str]
@@ -73,7 +73,7 @@ class Vocabulary:
         }
         known = facts.filter(pl.col("vintage") > 0)["vintage"]
         # The very oldest are few and far between: they are read as the oldest of the bulk.
-        vintages = (int(known.quantile(0.005) or 0), int(known.max() or 0)) if len(known) else (0, 0)  # type: ignore[arg-type,call-overload]
+        vintages = (int(known.quantile(0.005) or 0), int(known.max() or 0)) if len(known) else (0, 0)  # type: ignore[arg-type]
         return cls(names, province_of, country_of, vintages)
 
     @classmethod

@@ -29,7 +29,11 @@ GROUPS: Final = (
     ("style", "region"), ("type", "country"), ("winery",),
 )  # fmt: skip
 SMOOTH: Final = ((), ("style",), ("country",), ("style", "country"), ("province",))
-UNITS: Final = ((92.0, 2.5), (4.0, 0.75), (2012.0, 2.5))  # centre and unit of points, log price, vintage: about mean and sd of the statements
+UNITS: Final = (
+    (92.0, 2.5),
+    (4.0, 0.75),
+    (2012.0, 2.5),
+)  # centre and unit of points, log price, vintage: about mean and sd of the statements
 LEVEL_SD: Final = 2.0  # of the overall level, on the log of years: as good as free
 TAIL: Final = 5.0  # degrees of freedom of a statement's error
 REWEIGHTINGS: Final = 3
@@ -63,7 +67,7 @@ def written_scales() -> tuple[Scales, Scales]:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Wines as the kernel reads them: `groups` (rows, GROUPS) and `smooth` (rows, SMOOTH) int64, negative shares nothing; `numbers` (rows, 3)."""
+    """Wines as the kernel reads them: `groups` (rows, GROUPS) and `smooth` (rows, SMOOTH), negative is unknown; `numbers` (rows, 3)."""
 
     groups: Tensor
     smooth: Tensor
@@ -136,18 +140,18 @@ class Process:
         level = float(np.median(log_ages))
         stated = torch.from_numpy(log_ages - level)
         prior = Alike(inputs, inputs).covariance(scales)
-        importance, precision = reweigh(prior, stated, scales, torch.ones_like(stated), REWEIGHTINGS)
+        _, precision = reweigh(prior, stated, scales, torch.ones_like(stated), REWEIGHTINGS)
         weights = precision @ stated
         errors = np.empty(len(log_ages))
         for mine in _members(winery):
             errors[mine] = torch.linalg.solve(precision[mine][:, mine], weights[mine]).numpy()
         return cls(scales, inputs, weights, level, errors)
 
-    def log_ages(self, inputs: Inputs, rows_at_once: int = 2000) -> Floats:
+    def log_ages(self, inputs: Inputs, rows_at_once: int = 400) -> Floats:
         """The answer for wines, (rows,) float64: the log of the age in years."""
         parts = [
             Alike(inputs.take(some), self.inputs).covariance(self.scales) @ self.weights
-            for some in torch.arange(len(inputs.numbers)).split(rows_at_once)
+            for some in torch.split(torch.arange(len(inputs.numbers)), rows_at_once)
         ]
         return np.asarray(torch.cat(parts).numpy() + self.level) if parts else np.empty(0)
 
