@@ -118,7 +118,7 @@ def _fit_network(
             plus, minus = (logistic_loss(off + sign * errors[:, places], out.T[1::2]).mean() for sign in (1, -1))
             loss = plus + minus
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         step("network")
