@@ -16,8 +16,7 @@ import torch
 from cellar_drinkability.scoring.features import FIELDS, WineFacts
 from cellar_drinkability.scoring.model import WindowModel, fitted_rows
 from cellar_drinkability.training.baselines import boosted_aft, shrunken_medians, variety_medians, weibull_aft
-from cellar_drinkability.training.fit import Fitted, Recipe, Step, fit, steps_of
-from cellar_drinkability.training.gaussian import Inputs
+from cellar_drinkability.training.fit import Fitted, Recipe, Step, fit, steps_of, told_by
 from cellar_drinkability.training.judge import Contestant, Coverage, coverages, judge
 from cellar_drinkability.training.rows import Rows, read_rows
 from cellar_shared.ageing.curve import NARROWEST, Curves
@@ -114,8 +113,7 @@ def _answers(train: Rows, test: Rows, recipe: Recipe, baselines: bool, threads: 
     fitted: Fitted = fit(train, recipe, step)
     facts = fitted.vocabulary.encode(test.wines)
     found = {name: fitted.answers(given) for name, given in _told(facts).items()}
-    strangers = Inputs.of(facts, np.full(len(test), -1))
-    begin, end = (process.log_ages(strangers) for process in fitted.processes)
+    begin, end = told_by(fitted.processes, facts)
     found[PROCESS] = np.stack([begin, found[MODEL_NAME][1], end, found[MODEL_NAME][3]])
     return found | (_baselines(train, test, threads) if baselines else {})
 

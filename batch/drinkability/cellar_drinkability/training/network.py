@@ -1,6 +1,6 @@
 """The network that ships: facts in, begin and end of the window with their spreads out; fitted by `fit`, exported by `export`.
 
-Order holds by construction: m2 = m1 + softplus(.), s1 and s2 are positive, for any input.
+Order holds by construction: m2 = m1 + softplus(.) + NARROWEST, s1 and s2 are positive, for any input.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from cellar_drinkability.scoring.features import WineFacts
 from cellar_drinkability.training.gaussian import UNITS
+from cellar_shared.ageing.curve import NARROWEST
 
 WIDTH: Final = 160
 BUMPS: Final = (2003.0, 2005.0, 2007.0, 2009.0, 2010.0, 2011.0, 2012.0, 2013.0, 2014.0, 2015.0, 2016.0)  # vintages differ: a place for each
@@ -64,7 +65,7 @@ class WindowNetwork(nn.Module):
         hidden = hidden + functional.silu(self.middle(hidden))
         out = self.last(hidden) + self.first
         begin = out[:, 0]
-        end = begin + functional.softplus(out[:, 1])
+        end = begin + functional.softplus(out[:, 1]) + NARROWEST
         scales = (functional.softplus(out[:, 2:]) + NARROWEST_SCALE) * self.spread
         return torch.stack([begin, scales[:, 0], end, scales[:, 1]], dim=1)
 
