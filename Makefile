@@ -48,8 +48,8 @@ api: env  ## docs/api and the typed clients, written from the code
 test: check  ## check, then the tests
 	$(BIN)/pytest -q $(PYTEST_ARGS)
 
-fuzz: env  ## generated requests and lives of a store, CASES (20,000) of each; takes an hour and more
-	CELLAR_FUZZ_CASES=$(or $(CASES),20000) $(BIN)/pytest -q tests/contracts tests/preference/serving/test_laws.py
+fuzz: env  ## generated requests, lives of a store and bottles, CASES (20,000) of each; takes an hour and more
+	CELLAR_FUZZ_CASES=$(or $(CASES),20000) $(BIN)/pytest -q tests/contracts tests/preference/serving/test_laws.py tests/shared/ageing/test_laws.py
 
 check: env lock-check  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
