@@ -13,6 +13,7 @@ from cellar_drinkability.scoring.pace_styles import STYLES, paces
 LOT: Final = ("member_id", "wine_id", "vintage")
 # Whose window stands where a lot's bottles were given several: the owner's own, then the community's, then a critic's.
 _RANKS: Final = {"personal": 0, "community": 1, "critic": 2}
+_YEARS: Final = 10_000
 SCHEMA: Final = pl.Schema(
     {"member_id": pl.String, "wine_id": pl.String, "vintage": pl.Int32, "style": pl.String, "pace": pl.Float64, "error": pl.Float64}
 )
@@ -27,28 +28,29 @@ def pace_of(bottles: pl.DataFrame, as_of: date) -> pl.DataFrame:
     """
     lots = _lots(bottles)
     columns = [lots[name].to_numpy() for name in ("window_from", "window_to", "bottles", "consumed")]
-    first, last, count, consumed = (column.astype(np.int64) for column in columns)
-    parts = []
-    for style in STYLES:
-        pace, error = paces(style, as_of, first, last, count, consumed)
-        parts.append(lots.select(*LOT).with_columns(style=pl.lit(style), pace=pl.Series(pace), error=pl.Series(error).fill_nan(None)))
-    return pl.concat(parts).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()).sort(*LOT, "style")
+    styles = sorted(STYLES)
+    found = [paces(style, as_of, *columns) for style in styles]
+    pace, error = (np.stack(parts, axis=1).ravel() for parts in zip(*found, strict=True))  # (lots * styles,) float64
+    rows = lots.select(*LOT)[np.repeat(np.arange(lots.height), len(styles))]
+    return rows.with_columns(
+        style=pl.Series(styles, dtype=pl.String).gather(np.tile(np.arange(len(styles)), lots.height)),
+        pace=pl.Series(pace),
+        error=pl.Series(error).fill_nan(None),
+    ).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
 
 def _lots(bottles: pl.DataFrame) -> pl.DataFrame:
-    """A row per lot that has bottles left and a window, with its counts."""
-    stated = pl.col("window_from").is_not_null() & pl.col("window_to").is_not_null() & (pl.col("window_from") <= pl.col("window_to"))
-    rank = pl.col("window_source").replace_strict(_RANKS, default=len(_RANKS), return_dtype=pl.Int8)
+    """A row per lot that has bottles left and a window, in the order of LOT: its counts and its window's years, int64."""
+    first, last = pl.col("window_from").cast(pl.Int64), pl.col("window_to").cast(pl.Int64)
+    rank = pl.col("window_source").replace_strict(_RANKS, default=len(_RANKS), return_dtype=pl.Int64)
+    # One number in the order of rank, first, last: years have four digits.
+    window = pl.when(first <= last).then((rank * _YEARS + first) * _YEARS + last)
     return (
         bottles.lazy()
-        .with_columns(is_gone=pl.col("state") == "consumed")
         .group_by(*LOT)
-        .agg(
-            bottles=pl.len(),
-            consumed=pl.col("is_gone").sum(),
-            window=pl.struct(rank.alias("rank"), pl.col("window_from"), pl.col("window_to")).filter(stated).sort().first(),
-        )
+        .agg(bottles=pl.len().cast(pl.Int64), consumed=(pl.col("state") == "consumed").sum().cast(pl.Int64), window=window.min())
         .filter(pl.col("window").is_not_null() & (pl.col("bottles") > pl.col("consumed")))
-        .unnest("window")
+        .with_columns(window_from=pl.col("window") // _YEARS % _YEARS, window_to=pl.col("window") % _YEARS)
+        .sort(*LOT)
         .collect()
     )
