@@ -21,6 +21,7 @@ from cellar_shared.ageing.trajectory import Trajectories
 LEVEL: Final = 0.8  # of every interval
 # The logistic's upper end of that interval, in scales: log(.9 / .1).
 REACH: Final = float(np.log((1 + LEVEL) / (1 - LEVEL)))
+NEAR_THE_PEAK: Final = 0.9  # of the highest drinkability
 # A logistic of scale s has the variance (pi s)^2 / 3; a normal spread is added to it in that measure.
 SCALE_OF_SD: Final = float(np.sqrt(3) / np.pi)
 NARROWEST: Final = 0.02  # between m1 and m2, after everything that moves them (judgement: a week in a young wine, months in an old one)
@@ -58,7 +59,7 @@ class Curves:
         """Where drinkability is highest, and from where to where it is at least .9 of that, clamped between m1 and m2: logs of years."""
         found = np.empty((3, len(self.m1)))
         for some, curves in self._in_turn():
-            found[:, some] = peaks(*curves)
+            found[:, some] = peaks(*curves, NEAR_THE_PEAK)
         return found[0], found[1], found[2]
 
     def landmarks(self) -> tuple[Floats, Floats, Floats]:
@@ -70,7 +71,7 @@ class Curves:
         found = np.empty((3, 4, len(self.m1)))
         for some, (m1, s1, m2, s2) in self._in_turn():
             points, lows, highs = found[:, :, some]
-            points[:] = m1, *peaks(m1, s1, m2, s2)[1:], m2
+            points[:] = m1, *peaks(m1, s1, m2, s2, NEAR_THE_PEAK)[1:], m2
             share = (points - m1) / (m2 - m1)
             reach = REACH * np.hypot((1 - share) * s1, share * s2)
             np.maximum.accumulate(points - reach, axis=0, out=lows)

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from cellar_shared.ageing.arrhenius import Floats
 
-NEAR_THE_PEAK: Final = 0.9  # of the highest drinkability
 # The top lies at most this many scales outside of m1..m2: the largest x log(2 / x), at x = 2 / e.
 _OUTSIDE: Final = 2 / np.e
 # A step this small, in scales, is the last one: Newton doubles the digits, so what is left is rounding.
@@ -21,11 +20,11 @@ _SMALL_STEP: Final = 1e-7
 _MOST_STEPS: Final = 60  # never seen above 10; the law's tests would show it
 
 
-def peaks(m1: Floats, s1: Floats, m2: Floats, s2: Floats) -> tuple[Floats, Floats, Floats]:
-    """The log age of the highest drinkability, and the two where it is `NEAR_THE_PEAK` of that, clamped to m1..m2. All (curves,)."""
+def peaks(m1: Floats, s1: Floats, m2: Floats, s2: Floats, near: float) -> tuple[Floats, Floats, Floats]:
+    """The log age of the highest drinkability, and the two where it is `near` (a share) of that, clamped to m1..m2. All (curves,)."""
     top = _top(m1, s1, m2, s2)
     odds = _odds_against(np.exp((m1 - top) / s1), np.exp((top - m2) / s2))
-    allowed = (1 + odds) / NEAR_THE_PEAK - 1  # odds against, where it is near enough
+    allowed = (1 + odds) / near - 1  # odds against, where it is near enough
     # Alone, either factor is near enough there: the product is not yet, or just.
     reach = np.log(1 / allowed)
     peak_from = _side(np.minimum(np.maximum(m1, m1 + s1 * reach), m2), allowed, m1, s1, m2, s2)

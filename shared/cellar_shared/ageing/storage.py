@@ -69,6 +69,11 @@ class Place:
         return self.age.rate
 
     @property
+    def heat_shift(self) -> float:
+        """By how much the end of a window moves nearer for a whole life spent in the yearly mean, on the log of effective years."""
+        return float(np.log(self.heat.rate / self.age.rate))
+
+    @property
     def known_to(self) -> float:
         """The day (since 1970) of the last reading; minus infinity without a trace."""
         return float(self.age.days[-1]) if len(self.age.days) else -np.inf

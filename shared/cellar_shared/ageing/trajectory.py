@@ -7,7 +7,7 @@ taken to have lain at 13 degrees; from then on it ages as the place does. Both g
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -32,8 +32,8 @@ class Trajectories:
     """How some bottles age; every array is (bottles,).
 
     `born` and `stored_from` are days since 1970, `stored_from` not before `born`; `size` is the rate of the bottle's size and
-    `size_sd` the spread of its log; `place` numbers `places`. `traced` holds, for each place with a trace, its number and its
-    bottles'. `base` is what a place's integral was when the bottle came.
+    `size_sd` the spread of its log; `place` numbers `places`. `base` is what a place's integral was when the bottle came.
+    `traced` holds the number of each place with a trace and its bottles'.
     """
 
     places: Places
@@ -42,8 +42,11 @@ class Trajectories:
     size: Floats
     size_sd: Floats
     place: Ints
-    traced: Sequence[tuple[int, Ints]]
     base: Floats
+    traced: Sequence[tuple[int, Ints]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "traced", _by_trace(self.places, self.place))
 
     @classmethod
     def of(
@@ -66,8 +69,8 @@ class Trajectories:
         since = np.where(np.isnan(since), begins, np.maximum(since, begins))
         size = np.broadcast_to(size_rate(size_ml, is_sparkling), number.shape)
         size_sd = np.broadcast_to(size_log_sd(size_ml, is_sparkling), number.shape)
-        traced = _by_trace(known, number)
-        return cls(known, begins, since, size, size_sd, number, traced, _amount_at(known, number, traced, "age", since))
+        base = _amount_at(known, number, _by_trace(known, number), "age", since)
+        return cls(known, begins, since, size, size_sd, number, base)
 
     @property
     def age_when_stored(self) -> Floats:

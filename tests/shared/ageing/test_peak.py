@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cellar_shared.ageing.curve import AT_ONCE, Curves
+from cellar_shared.ageing.curve import AT_ONCE, NEAR_THE_PEAK, Curves
 from cellar_shared.ageing.peak import peaks
 
 # Bisection stops where two neighbouring numbers are left; what the two searches then differ by is rounding of the log of drinkability.
@@ -34,7 +34,7 @@ def by_bisection(m1: Floats, s1: Floats, m2: Floats, s2: Floats) -> tuple[Floats
 
     below, above = m1 - 40 * s1, m2 + 40 * s2
     top = halved(below, above, rises)
-    level = log_drinkability(top) + np.log(0.9)
+    level = log_drinkability(top) + np.log(NEAR_THE_PEAK)
 
     def is_near(u: Floats) -> npt.NDArray[np.bool_]:
         return log_drinkability(u) >= level
@@ -63,7 +63,7 @@ def drawn(widths: tuple[float, float], gaps: tuple[float, float], count: int = 2
 )
 def test_the_landmarks_are_those_of_bisection(widths: tuple[float, float], gaps: tuple[float, float]) -> None:
     curves = drawn(widths, gaps)
-    for quick, slow in zip(peaks(*curves), by_bisection(*curves), strict=True):
+    for quick, slow in zip(peaks(*curves, NEAR_THE_PEAK), by_bisection(*curves), strict=True):
         np.testing.assert_allclose(quick, slow, rtol=0, atol=SAME_LOG_AGE)
 
 
