@@ -75,5 +75,6 @@ def _appearances(wines: int, rng: np.random.Generator) -> Moments:
 
 
 def _aromas(origins: Origins) -> pl.Series:
-    words = [entry["aromas"] for entry in wine_facts()["grapes"].values()]
-    return pl.Series([word for grape in origins.grapes[:, 0] for word in words[grape]], dtype=pl.String)
+    words = pl.Series([word for entry in wine_facts()["grapes"].values() for word in entry["aromas"]], dtype=pl.String)
+    of_wines = 2 * origins.grapes[:, :1] + np.arange(2)
+    return words.gather(of_wines.ravel())

@@ -1,6 +1,6 @@
 """Writes a world's cellars into its data folder, run by run: storage, bottles, outcomes, windows and the truth behind them.
 
-Memory holds one run of bottles at a time and a bit for each vintage of each wine.
+Memory holds one part of bottles at a time and a bit for each vintage of each wine.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cellar_shared.events.simulate.hierarchy import Ints
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.tables import DataWriter
 
+RUNS_PER_PART: Final = 4  # of 250,000 bottles each
 TRUTH_PER_PART: Final = 500_000
 _BITS: Final = 8
 
@@ -68,7 +69,7 @@ class Cellars:
 
 def steps_of(asked: CellarSettings) -> int:
     """How many steps of progress writing such cellars takes."""
-    return -(-asked.bottles // ROWS_PER_RUN) + -(-asked.windows // STATEMENTS_PER_RUN)
+    return -(-asked.bottles // (ROWS_PER_RUN * RUNS_PER_PART)) + -(-asked.windows // STATEMENTS_PER_RUN)
 
 
 def write_cellars(cellars: Cellars, writer: DataWriter, progress: Callable[[str], None]) -> dict[str, int]:
@@ -83,11 +84,15 @@ def write_cellars(cellars: Cellars, writer: DataWriter, progress: Callable[[str]
     if cellars.asked.bottles:
         for rows in storage_tables(cellars.settings):
             add("storage", rows)
-    for number in range(cellars.runs):
-        bottles, outcomes, lots = cellars.run(number)
-        add("bottles", bottles)
-        add("outcomes", outcomes)
-        _note(met, lots.wine, lots.slot)
+    for first in range(0, cellars.runs, RUNS_PER_PART):
+        bottles, outcomes = [], []
+        for number in range(first, min(first + RUNS_PER_PART, cellars.runs)):
+            of_run, opened, lots = cellars.run(number)
+            bottles.append(of_run)
+            outcomes.append(opened)
+            _note(met, lots.wine, lots.slot)
+        add("bottles", pl.concat(bottles))
+        add("outcomes", pl.concat(outcomes))
         progress("bottles")
     for rows, wine, slot in cellars.statements():
         add("windows", rows)
