@@ -19,7 +19,7 @@ from cellar_shared.events.simulate.cellars.lots import LAST_DAY
 from cellar_shared.events.simulate.hierarchy import Ints, wine_facts
 from cellar_shared.events.simulate.settings import WorldSettings
 
-STATEMENTS_PER_RUN: Final = 250_000
+STATEMENTS_PER_RUN: Final = 100_000
 KINDS: Final = ("start", "range", "hold_until", "not_before", "now_to_end", "through", "drink_until")
 STATES_START: Final = 4  # the first four state a start; a wine that is ready gets one of the others
 KIND_SHARES: Final = np.array([1312, 858, 174, 70, 922, 578, 26]) / 3940

@@ -21,7 +21,7 @@ from cellar_shared.events.simulate.cellars.places import Places, places_of, trac
 from cellar_shared.events.simulate.hierarchy import Ints
 from cellar_shared.events.simulate.settings import WORLD_BEGINS, WORLD_ENDS, WorldSettings
 
-ROWS_PER_RUN: Final = 250_000
+ROWS_PER_RUN: Final = 125_000
 FIRST_DAY: Final = 13_880  # 2008-01-02: what early members already had when the world began
 LAST_DAY: Final = WORLD_ENDS // MICROSECONDS_PER_DAY - 1
 

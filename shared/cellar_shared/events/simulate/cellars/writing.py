@@ -1,6 +1,6 @@
 """Writes a world's cellars into its data folder, run by run: storage, bottles, outcomes, windows and the truth behind them.
 
-Memory holds one part of bottles at a time and a bit for each vintage of each wine.
+Memory holds one run of bottles at a time and a bit for each vintage of each wine.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from cellar_shared.events.simulate.cellars.places import storage_tables
 from cellar_shared.events.simulate.cellars.settings import CellarSettings
 from cellar_shared.events.simulate.hierarchy import Ints
 from cellar_shared.events.simulate.settings import WorldSettings
+from cellar_shared.events.slices import write_slices
 from cellar_shared.events.tables import DataWriter
 
-RUNS_PER_PART: Final = 4  # of 250,000 bottles each
-TRUTH_PER_PART: Final = 500_000
+RUNS_PER_PART: Final = 8  # of 125,000 bottles each: a million
+TRUTH_PER_PART: Final = 250_000
+BYTES_AT_ONCE: Final = 16_384
 _BITS: Final = 8
 
 
@@ -85,14 +87,10 @@ def write_cellars(cellars: Cellars, writer: DataWriter, progress: Callable[[str]
         for rows in storage_tables(cellars.settings):
             add("storage", rows)
     for first in range(0, cellars.runs, RUNS_PER_PART):
-        bottles, outcomes = [], []
-        for number in range(first, min(first + RUNS_PER_PART, cellars.runs)):
-            of_run, opened, lots = cellars.run(number)
-            bottles.append(of_run)
-            outcomes.append(opened)
-            _note(met, lots.wine, lots.slot)
-        add("bottles", pl.concat(bottles))
-        add("outcomes", pl.concat(outcomes))
+        numbers = range(first, min(first + RUNS_PER_PART, cellars.runs))
+        bottles, outcomes = _write_bottles(cellars, writer, numbers, met)
+        written["bottles"] = written.get("bottles", 0) + bottles
+        add("outcomes", outcomes)
         progress("bottles")
     for rows, wine, slot in cellars.statements():
         add("windows", rows)
@@ -103,6 +101,21 @@ def write_cellars(cellars: Cellars, writer: DataWriter, progress: Callable[[str]
     return written
 
 
+def _write_bottles(cellars: Cellars, writer: DataWriter, numbers: range, met: npt.NDArray[np.uint8]) -> tuple[int, pl.DataFrame]:
+    """Write these runs as one part of table bottles: how many rows, and their outcomes. Notes which wines and vintages they are of."""
+    outcomes = []
+
+    def slices() -> Iterator[pl.DataFrame]:
+        for number in numbers:
+            bottles, opened, lots = cellars.run(number)
+            outcomes.append(opened)
+            _note(met, lots.wine, lots.slot)
+            yield bottles
+
+    rows = writer.add_written("bottles", lambda file: write_slices(file, "bottles", slices()))
+    return rows, pl.concat(outcomes)
+
+
 def _note(met: npt.NDArray[np.uint8], wine: Ints, slot: Ints) -> None:
     at = wine * VINTAGES + slot
     np.bitwise_or.at(met, at // _BITS, np.left_shift(1, at % _BITS).astype(np.uint8))
@@ -110,8 +123,11 @@ def _note(met: npt.NDArray[np.uint8], wine: Ints, slot: Ints) -> None:
 
 def _met(met: npt.NDArray[np.uint8]) -> Iterator[tuple[Ints, Ints]]:
     """The wines and slots that were noted, in their order, some at a time."""
-    step = TRUTH_PER_PART // _BITS
-    for first in range(0, len(met), step):
-        at = np.flatnonzero(np.unpackbits(met[first : first + step], bitorder="little")) + first * _BITS
-        if len(at):
-            yield at // VINTAGES, at % VINTAGES
+    waiting: list[Ints] = []
+    for first in range(0, len(met), BYTES_AT_ONCE):
+        waiting.append(np.flatnonzero(np.unpackbits(met[first : first + BYTES_AT_ONCE], bitorder="little")) + first * _BITS)
+        if first + BYTES_AT_ONCE >= len(met) or sum(map(len, waiting)) >= TRUTH_PER_PART:
+            at = np.concatenate(waiting)
+            waiting = []
+            if len(at):
+                yield at // VINTAGES, at % VINTAGES
