@@ -15,7 +15,7 @@ from cellar_shared.ageing.trajectory import day_of_year
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.events.simulate.catalogue import Catalogue
 from cellar_shared.events.simulate.cellars.ages import TrueAges, true_ages
-from cellar_shared.events.simulate.cellars.draws import Floats, normals
+from cellar_shared.events.simulate.cellars.draws import Floats, normals, uniforms
 from cellar_shared.events.simulate.cellars.lifetimes import FIRST_VINTAGE, VINTAGES, Lifetimes, slots_of
 from cellar_shared.events.simulate.cellars.places import Places, places_of, trace_of
 from cellar_shared.events.simulate.hierarchy import Ints
@@ -87,7 +87,7 @@ def draw_lots(
     lots = len(first)
     number = member[first]
 
-    joined = normals(settings.seed, _CELLAR + 2, number) % 1.0
+    joined = uniforms(settings.seed, _CELLAR + 2, number)
     passed = joined + (1 - joined) * rng.random(lots)
     acquired = FIRST_DAY + (passed * (LAST_DAY + 1 - FIRST_DAY)).astype(np.int64)
     wine = _wines(catalogue, acquired, rng)
