@@ -13,7 +13,7 @@ import polars as pl
 from cellar_shared.ageing.storage import DAYS_PER_YEAR
 from cellar_shared.ageing.trajectory import day_of_year
 from cellar_shared.events.simulate.catalogue import Catalogue
-from cellar_shared.events.simulate.cellars.draws import normals
+from cellar_shared.events.simulate.cellars.draws import Floats, normals
 from cellar_shared.events.simulate.cellars.lifetimes import Lifetimes, slots_of
 from cellar_shared.events.simulate.cellars.lots import LAST_DAY
 from cellar_shared.events.simulate.hierarchy import Ints, wine_facts
@@ -50,7 +50,7 @@ def statement_rows(
     curves = lifetimes.curves(wine, slot)
 
     reviewer = rng.choice(len(REVIEWER_SHARES), size=count, p=REVIEWER_SHARES)
-    manners = [family.reviewer * normals(settings.seed, stream, np.arange(len(REVIEWER_SHARES)))[reviewer] for stream in (_BEGIN, _END)]
+    manners = [family.reviewer * _manners(settings.seed, stream)[reviewer] for stream in (_BEGIN, _END)]
     noise = family.critic_noise * rng.normal(0.0, 1.0, (2, count))
     begin, end = curves.begin * np.exp(manners[0] + noise[0]), curves.end * np.exp(manners[1] + noise[1])
     start_year = year + np.rint(begin).astype(np.int64)
@@ -91,3 +91,9 @@ def statement_rows(
         pl.when("signed").then("reviewer"),
     ).drop("has_start", "has_end", "signed")
     return rows, wine, np.asarray(slot)
+
+
+def _manners(seed: int, stream: int) -> Floats:
+    """How far each reviewer leans, in units of the family's spread: none of them all together, so that the truth can be learnt."""
+    leaning = normals(seed, stream, np.arange(len(REVIEWER_SHARES)))
+    return leaning - leaning @ REVIEWER_SHARES
