@@ -169,6 +169,18 @@ def test_a_refused_load_leaves_the_supervisor_and_one_worker_that_says_why(start
     assert service.stop() == 0
 
 
+def test_a_first_worker_that_waits_for_something_serves_when_it_is_there_and_others_follow(start, tmp_path, until):
+    loads = tmp_path / "loads"
+    loads.write_text("... there is no generation")
+    service = start("--workers", "2", "--loads", loads, "--drain-notice-s", "0")
+    until(lambda: "no generation" in service.ask("GET", "/v2/health/ready")[2]["detail"])
+    (waiting,) = psutil.Process(service.process.pid).children()
+    loads.write_text("")
+    service.ready()
+    assert waiting.pid in service.workers(2).values()
+    assert service.stop() == 0
+
+
 def test_a_worker_that_cannot_load_keeps_out_of_the_way_of_those_that_could(start, tmp_path, until, load):
     loads = tmp_path / "loads"
     loads.write_text("")
