@@ -147,8 +147,11 @@ class Drain:
                 events = [decode_event(fields[b"content"]) for _, fields in entries if fields]
                 self._take_back(client, events, self.journal.append(events, now_s=now_s))
                 ids = [entry_id for entry_id, _ in entries]
-                client.xack(stream, GROUP, *ids)
-                client.xdel(stream, *ids)
+                # Both or neither: acknowledged and not deleted it would never be met again, and hold up for good where all is settled.
+                pipeline = client.pipeline(transaction=True)
+                pipeline.xack(stream, GROUP, *ids)
+                pipeline.xdel(stream, *ids)
+                pipeline.execute()
                 taken += len(events)
                 if taken >= lying:
                     break

@@ -108,6 +108,8 @@ class PreferenceService:
             swapping.start()
         except CellarError as error:
             raise NotYet(str(error)) from error
+        except OSError as error:  # a folder that goes while it is opened, a mount that is away
+            raise NotYet(f"the generation of {self._store.name} cannot be opened ({error.strerror})") from error
         if self._prediction_settings is not None:
             self._predictions = PredictionLog(self._prediction_settings)
         RECORDER.watch(names.GENERATION_AGE, self._generation_age_s)
