@@ -24,7 +24,7 @@ from cellar_shared.events.journal import Accepted, Journal, Receipt, Status
 from cellar_shared.events.pushed import Event, content_digest, decode_event, encode_event
 from cellar_shared.store.door import entry_of
 from cellar_shared.store.port import Settled, StoreUnavailable, member_key
-from cellar_shared.store.redis_scripts import ACCEPT, REACHED, RedisAddress, field_of
+from cellar_shared.store.redis_scripts import ACCEPT, REACHED, TAKE_BACK, RedisAddress, field_of
 
 logger = logging.getLogger("cellar.store")
 
@@ -144,27 +144,31 @@ class Drain:
             lying = client.xlen(stream)
             for entries in self._entries(client, stream, wait_ms):
                 # An entry that was deleted while it was pending has no fields.
-                events = [decode_event(fields[b"content"]) for _, fields in entries if fields]
-                self._take_back(client, events, self.journal.append(events, now_s=now_s))
+                drained = [(int(fields[b"position"]), decode_event(fields[b"content"])) for _, fields in entries if fields]
+                self._take_back(client, drained, self.journal.append([event for _, event in drained], now_s=now_s))
                 ids = [entry_id for entry_id, _ in entries]
                 # Both or neither: acknowledged and not deleted it would never be met again, and hold up for good where all is settled.
                 pipeline = client.pipeline(transaction=True)
                 pipeline.xack(stream, GROUP, *ids)
                 pipeline.xdel(stream, *ids)
                 pipeline.execute()
-                taken += len(events)
+                taken += len(drained)
                 if taken >= lying:
                     break
             reached = client.register_script(REACHED)(keys=[stream, self.address.key("position")])
             return taken, Settled(int(reached), self.journal.last())
 
-    def _take_back(self, client: redis.Redis, events: Sequence[Event], receipts: Sequence[Receipt]) -> None:
-        """Out of the overlay again with what the data knows by import, which no door can know."""
-        for event, receipt in zip(events, receipts, strict=True):
+    def _take_back(self, client: redis.Redis, drained: Sequence[tuple[int, Event]], receipts: Sequence[Receipt]) -> None:
+        """Out of the overlay again with what the data's tables hold already, which a door cannot know: what came by import, and
+        what is sent again when Redis has let go of its id."""
+        folded_through = self.journal.folded_through()
+        taking = client.register_script(TAKE_BACK)
+        for (position, event), receipt in zip(drained, receipts, strict=True):
             if receipt.status == "conflict":
                 logger.warning("event %s is known with other content; the first one stays", receipt.event_id)
-            if receipt.position == 0 and (entry := entry_of(Accepted(0, event.member_id, event, 0))) is not None:
-                client.hdel(cast(Any, self.address.key("o", member_key(event.member_id))), cast(Any, field_of(entry)[0]))
+            is_held = receipt.status != "accepted" and receipt.position <= folded_through
+            if is_held and (entry := entry_of(Accepted(0, event.member_id, event, 0))) is not None:
+                taking(keys=[self.address.key("o", member_key(event.member_id))], args=[field_of(entry)[0], position])
 
     @staticmethod
     def _entries(client: redis.Redis, stream: bytes, wait_ms: int) -> Iterator[list[tuple[bytes, dict[bytes, bytes]]]]:

@@ -133,6 +133,38 @@ def test_a_drain_that_is_killed_before_any_of_its_commands_makes_nothing_count_t
         door.close()
 
 
+@pytest.mark.parametrize("is_folded", [False, True])
+@pytest.mark.parametrize("changed", [{}, {"rating": 1.0}])
+def test_an_event_sent_again_when_redis_has_let_go_of_its_id_counts_once_and_as_it_was(store, data, own_redis, is_folded, changed):
+    def send(**fields) -> None:
+        event = {"kind": "rating", "event_id": "e1", "member_id": "m9", "occurred_at": "2021-06-01T12:00:00Z", "wine_id": "w1", "rating": 5}
+        push(io.BytesIO(json.dumps(event | fields).encode()), data, store, tell=lambda what, count: None)
+
+    def read() -> list[float]:
+        async def strengths() -> list[float]:
+            try:
+                events = await Generation.open(store, feature_fingerprint()).members.events_of("m9")
+            finally:
+                await store.aclose()
+            return [] if events is None else events["strength"].tolist()
+
+        return asyncio.run(strengths())
+
+    materialize(data, store, say=lambda _: None)
+    send()
+    if is_folded:
+        materialize(data, store, say=lambda _: None)
+        materialize(data, store, horizon_days=30, say=lambda _: None)  # which trims what was pushed
+    before = read()
+    assert len(before) == 1
+    with own_redis.client() as client:
+        assert client.unlink(store.address.event_key("e1")) == 1  # as after ID_KEPT_S
+    send(**changed)
+    assert read() == before
+    materialize(data, store, say=lambda _: None)
+    assert read() == before
+
+
 def test_pushing_a_file_to_a_redis_that_is_away_is_refused_in_a_sentence(store, own_redis, data):
     own_redis.kill()
     event = {"kind": "rating", "event_id": "e1", "member_id": "m0", "occurred_at": "2021-06-01T12:00:00Z", "wine_id": "w1", "rating": 5}
