@@ -30,10 +30,12 @@ TRIMMED: Final = b"trimmed"
 
 
 class _Environment:
-    """An opened environment; it closes when nobody refers to it any more."""
+    """An opened environment; it closes when nobody refers to it any more. `file` is which file it is: device and inode."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.lmdb = lmdb.open(str(folder), max_dbs=0, readahead=False, **options)
+        status = (folder / "data.mdb").stat()
+        self.file = (status.st_dev, status.st_ino)
 
     def __del__(self) -> None:
         if (opened := getattr(self, "lmdb", None)) is not None:
@@ -56,8 +58,7 @@ def _environment(folder: Path, **options: Any) -> _Environment:
         except FileNotFoundError:
             pass
         opened = _Environment(folder, **options)
-        status = (folder / "data.mdb").stat()
-        _opened[os.getpid(), status.st_dev, status.st_ino] = opened
+        _opened[os.getpid(), *opened.file] = opened
         return opened
 
 
@@ -231,18 +232,29 @@ class LmdbStore(JournalBacked):
         self.close()
 
     def _overlay_environment(self) -> _Environment | None:
-        """The overlay; None while nothing was ever pushed."""
-        if self._overlay is None and (self._path / "overlay" / "data.mdb").is_file():
-            return self._made_overlay()
+        """The overlay as it stands now; None while nothing was ever pushed.
+
+        It is looked for each time, which takes about two microseconds: where the store was deleted and written anew, or moved,
+        what is open still is nobody's any more.
+        """
+        try:
+            file = (self._path / "overlay" / "data.mdb").stat()
+        except FileNotFoundError:
+            self._overlay = None
+            return None
+        if self._overlay is None or self._overlay.file != (file.st_dev, file.st_ino):
+            return self._opened_overlay()
         return self._overlay
 
     def _made_overlay(self) -> _Environment:
         """The overlay, made where there is none."""
-        if self._overlay is None:
-            folder = self._path / "overlay"
-            folder.mkdir(parents=True, exist_ok=True)
-            self._overlay = _environment(folder, map_size=OVERLAY_ROOM_BYTES, max_readers=READERS)
-            self._overlay.lmdb.reader_check()  # places of readers that were killed
+        return self._overlay_environment() or self._opened_overlay()
+
+    def _opened_overlay(self) -> _Environment:
+        folder = self._path / "overlay"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._overlay = _environment(folder, map_size=OVERLAY_ROOM_BYTES, max_readers=READERS)
+        self._overlay.lmdb.reader_check()  # places of readers that were killed
         return self._overlay
 
 
