@@ -16,6 +16,7 @@ import numpy as np
 
 from cellar_shared.features.histories import Events
 from cellar_shared.store.door import JournalBacked
+from cellar_shared.store.generation import GenerationManifest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import read_current
 from cellar_shared.store.memory_store import with_entry, without_trimmed
 from cellar_shared.store.overlay import PUSHED, Entry, Kept, Pushed
@@ -117,6 +118,7 @@ class LmdbStore(JournalBacked):
     def __init__(self, folder: Path) -> None:
         self._path = folder
         self._overlay: _Environment | None = None
+        self._verified: list[GenerationManifest] = []
 
     @property
     def name(self) -> str:
@@ -134,10 +136,16 @@ class LmdbStore(JournalBacked):
         return read_current(self.generations, self.name)
 
     def folder(self, generation_id: str) -> Path:
-        return self.generations / generation_id
+        folder = self.generations / generation_id
+        manifest = read_manifest(folder)
+        # Once a process: two seconds where there are a million members.
+        if manifest not in self._verified:
+            verify_files(folder, manifest)
+            self._verified = [*self._verified[-1:], manifest]
+        return folder
 
     def reader(self, generation_id: str) -> LmdbReader:
-        reader = LmdbReader(self.folder(generation_id) / "members", self)
+        reader = LmdbReader(self.generations / generation_id / "members", self)
         # Now, while the generation is there: a service may serve it for longer than `materialize` keeps it.
         with suppress(lmdb.Error, OSError):
             reader.open()
@@ -165,7 +173,7 @@ class LmdbStore(JournalBacked):
         return written
 
     def holds_members(self, generation_id: str) -> bool:
-        return (self.folder(generation_id) / "members" / "data.mdb").is_file()
+        return (self.generations / generation_id / "members" / "data.mdb").is_file()
 
     def written(self) -> set[str]:
         return set()
