@@ -34,6 +34,7 @@ from cellar_shared.store.pushing import push
 from cellar_shared.store.rating_log import event_hashes
 from cellar_shared.store.redis_door import RedisDoor
 from cellar_shared.store.redis_scripts import HIDE
+from cellar_shared.telemetry.forgetting import Forgotten
 
 prefixes = itertools.count()
 PUSHED = {"kind": "rating", "occurred_at": "2022-06-01T12:00:00Z", "wine_id": "w0001", "rating": 5}
@@ -144,7 +145,9 @@ def test_bundles_that_learnt_from_them_are_named(data, url, member, tmp_path):
     own = ratings.filter(pl.col("member_id") == member)["event_id"].to_list()
     others = ratings.filter(pl.col("member_id") != member)["event_id"].to_list()
     with_them, without = bundle_of(tmp_path / "b1", [*others, own[0]]), bundle_of(tmp_path / "b2", others)
-    receipt = forget(member, data, open_store(url), bundles=[with_them, without], say=silent)
+    said: list[str] = []
+    receipt = forget(member, data, open_store(url), bundles=[with_them, without], say=said.append)
+    assert said[0] == f"learnt from by {with_them}"  # before anything is deleted
     assert receipt.in_bundles == [str(with_them)]
     assert "train again" in receipt.text()
     assert str(without) not in receipt.text()
@@ -187,13 +190,14 @@ def test_predictions_are_forgotten_by_whoever_keeps_them(data, url, member):
     materialize(data, open_store(url), say=silent)
     asked = []
 
-    def forget_predictions(member_id: str) -> int:
+    def forget_predictions(member_id: str) -> Forgotten:
         asked.append(member_id)
-        return 7
+        return Forgotten(7, 1)
 
     receipt = forget(member, data, open_store(url), forget_predictions=forget_predictions, say=silent)
-    assert (receipt.prediction_log_rows, asked) == (7, [member])
+    assert (receipt.prediction_log_rows, receipt.prediction_logs_pending, asked) == (7, 1, [member])
     assert "7 rows of prediction logs" in receipt.text()
+    assert "1 service(s) have yet to take rows out" in receipt.text()
 
 
 def test_a_folder_that_is_no_data_folder_is_refused(tmp_path, url):
