@@ -12,11 +12,13 @@ from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
 import lmdb
+import msgspec
 import numpy as np
 
+from cellar_shared.errors import BadInput
 from cellar_shared.features.histories import Events
 from cellar_shared.store.door import JournalBacked
-from cellar_shared.store.generation import GenerationManifest, read_manifest, verify_files
+from cellar_shared.store.generation import GenerationManifest, file_digest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import read_current
 from cellar_shared.store.memory_store import with_entry, without_trimmed
 from cellar_shared.store.overlay import PUSHED, Entry, Kept, Pushed
@@ -26,6 +28,7 @@ from cellar_shared.store.port import StoreUnavailable, member_key
 ROOM_BYTES: Final = 1 << 40  # address space to map while writing, not disk
 OVERLAY_ROOM_BYTES: Final = 1 << 36
 READERS: Final = 1024
+MEMBERS: Final = "members/data.mdb"
 THROUGH: Final = b"through"  # no member's key has seven bytes
 TRIMMED: Final = b"trimmed"
 
@@ -66,11 +69,12 @@ def _environment(folder: Path, **options: Any) -> _Environment:
 class LmdbReader:
     """Members of one generation, and the store's overlay, each read in one transaction."""
 
-    def __init__(self, folder: Path, store: LmdbStore) -> None:
-        self._folder = folder
+    def __init__(self, generation: Path, store: LmdbStore) -> None:
+        self._generation = generation
         self._store = store
         self._members: _Environment | None = None
         self._transaction: lmdb.Transaction | None = None
+        self._damaged: tuple[int, int] | None = None  # device and inode
 
     async def read(self, member_id: str) -> Kept:
         key = member_key(member_id)
@@ -102,8 +106,20 @@ class LmdbReader:
 
     def _opened(self) -> _Environment:
         if self._members is None:
-            self._members = _environment(self._folder, readonly=True, lock=False)
+            self._require_whole()
+            self._members = _environment((self._generation / MEMBERS).parent, readonly=True, lock=False)
         return self._members
+
+    def _require_whole(self) -> None:
+        """lmdb.Error where the members are not those that were written: reading past the end of a file cut short ends the process."""
+        status = (self._generation / MEMBERS).stat()
+        file = (status.st_dev, status.st_ino)
+        if file != self._damaged:
+            with suppress(BadInput):
+                digest = read_manifest(self._generation).files.get(MEMBERS)
+                self._damaged = file if digest and file_digest(self._generation / MEMBERS) != digest else None
+        if file == self._damaged:
+            raise lmdb.CorruptedError(f"{self._generation / MEMBERS} is damaged; run `cellar materialize` again")
 
     def _reading(self) -> lmdb.Transaction:
         """The one transaction in which an environment that never changes is read."""
@@ -138,14 +154,15 @@ class LmdbStore(JournalBacked):
     def folder(self, generation_id: str) -> Path:
         folder = self.generations / generation_id
         manifest = read_manifest(folder)
-        # Once a process: two seconds where there are a million members.
+        # Once a process: two seconds where there are a million members. Theirs are looked at when they are opened.
         if manifest not in self._verified:
-            verify_files(folder, manifest)
+            arrays = {name: digest for name, digest in manifest.files.items() if name != MEMBERS}
+            verify_files(folder, msgspec.structs.replace(manifest, files=arrays))
             self._verified = [*self._verified[-1:], manifest]
         return folder
 
     def reader(self, generation_id: str) -> LmdbReader:
-        reader = LmdbReader(self.generations / generation_id / "members", self)
+        reader = LmdbReader(self.generations / generation_id, self)
         # Now, while the generation is there: a service may serve it for longer than `materialize` keeps it.
         with suppress(lmdb.Error, OSError):
             reader.open()
@@ -173,7 +190,7 @@ class LmdbStore(JournalBacked):
         return written
 
     def holds_members(self, generation_id: str) -> bool:
-        return (self.generations / generation_id / "members" / "data.mdb").is_file()
+        return (self.generations / generation_id / MEMBERS).is_file()
 
     def written(self) -> set[str]:
         return set()
