@@ -19,20 +19,22 @@ from cellar_shared.events.simulate.cellars.draws import Floats
 from cellar_shared.events.simulate.hierarchy import Ints
 
 _WAVE: Final = np.sin(2 * np.pi * (np.arange(24) + 0.5) / 24)
+_FINE_WAVE: Final = np.sin(2 * np.pi * (np.arange(180) + 0.5) / 180)  # for the rate of heat, which has a kink at 21 degrees
 
 
 @dataclass(frozen=True, slots=True)
 class TrueAges:
     """How some bottles truly age; arrays (bottles,). `born` and `stored_from` are days since 1970, `size` and `rate` are rates.
 
-    `heat` is by how much heat brings the end nearer, on the log of effective years. `traced` numbers the bottles whose place
-    has a trace, `trajectories` are theirs.
+    `heat_rate` is the rate at which the end comes nearer, `heat` how much of its lead over `rate` the wine bears. `traced` numbers
+    the bottles whose place has a trace, `trajectories` are theirs.
     """
 
     born: Floats
     stored_from: Floats
     size: Floats
     rate: Floats
+    heat_rate: Floats
     heat: Floats
     traced: Ints
     trajectories: Trajectories | None
@@ -57,8 +59,13 @@ class TrueAges:
 
     def end_in_place(self, end: Floats) -> Floats:
         """The effective age at which a window of that `end` is over where the bottle lies: heat there brings it nearer."""
-        gained = np.clip(1 - self.size * (self.stored_from - self.born) / DAYS_PER_YEAR / end, 0.0, 1.0)
-        return end * np.exp(-self.heat * gained)
+        lived = self.size * (self.stored_from - self.born) / DAYS_PER_YEAR
+        # On the day on which the rate of heat has used the end up, the bottle's age is this much.
+        there = np.maximum(end - lived, 0.0)
+        shift = np.log(end / np.where(end > lived, lived + there * self.rate / self.heat_rate, end))
+        if self.trajectories:
+            shift[self.traced] = self.trajectories.heat_shift(end[self.traced])
+        return end * np.exp(-self.heat * np.maximum(shift, 0.0))
 
     def only(self, rows: Ints) -> TrueAges:
         """Those of the bottles `rows`, which may repeat."""
@@ -68,9 +75,8 @@ class TrueAges:
             place_among[self.traced] = np.arange(len(self.traced))
             traced = np.flatnonzero(place_among[rows] >= 0)
             trajectories = _only(self.trajectories, place_among[rows[traced]]) if len(traced) else None
-        return TrueAges(
-            self.born[rows], self.stored_from[rows], self.size[rows], self.rate[rows], self.heat[rows], traced, trajectories
-        )  # fmt: skip
+        arrays = {name: getattr(self, name)[rows] for name in ("born", "stored_from", "size", "rate", "heat_rate", "heat")}
+        return TrueAges(**arrays, traced=traced, trajectories=trajectories)
 
 
 def _only(trajectories: Trajectories, rows: Ints) -> Trajectories:
@@ -95,22 +101,20 @@ def true_ages(
 
     `heat` is how much of the charge for heat the wine bears. `stored_from` NaN: the whole life counts as spent there.
     """
-    rate, charge = np.zeros(len(born)), np.zeros(len(born))
-    warm = np.flatnonzero(mean_c + amplitude_c > HEAT_C)
+    rate = np.zeros(len(born))
     for wave in _WAVE:
         rate += ageing_rate(mean_c + amplitude_c * wave, energy_kj)
-        temperature = mean_c[warm] + amplitude_c[warm] * wave
-        charge[warm] += np.maximum(heat_rate(temperature) - ageing_rate(temperature), 0.0)
-    shift = np.log1p(charge / rate)
     rate /= len(_WAVE)
+    of_heat = rate.copy()
+    warm = np.flatnonzero(mean_c + amplitude_c > HEAT_C)
+    mean, amplitude, energy = mean_c[warm], amplitude_c[warm], energy_kj[warm]
+    of_heat[warm] = sum(heat_rate(mean + amplitude * wave, energy) for wave in _FINE_WAVE) / len(_FINE_WAVE)
     since = np.where(np.isnan(stored_from), born, np.maximum(stored_from, born))
     size = size_rate(size_ml, False, exponent)
     at = np.array([bottle for bottle, _ in traces], np.int64)
     trajectories = None
     if len(at):
         places = [place for _, place in traces]
-        shift[at] = [place.heat_shift for place in places]
-        rate[at] = [place.rate for place in places]
         usual = Trajectories.of(places, np.arange(len(at)), born[at], since[at], size_ml[at], np.zeros(len(at), np.bool_))
         trajectories = replace(usual, size=size[at])
-    return TrueAges(born, since, size, rate, heat * shift, at, trajectories)
+    return TrueAges(born, since, size, rate, of_heat, heat, at, trajectories)

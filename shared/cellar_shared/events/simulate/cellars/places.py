@@ -26,7 +26,7 @@ TRACED: Final = 0.03
 MOST_TRACES: Final = 200  # in a whole world, so that its traces stay small
 HOT: Final = 0.05  # attics and garages
 
-MEMBERS_AT_ONCE: Final = 500_000
+MEMBERS_AT_ONCE: Final = 100_000
 _LAST_DAY: Final = WORLD_ENDS // MICROSECONDS_PER_DAY
 
 _KNOWN, _KIND, _MEAN, _AMPLITUDE, _SECOND, _RACK, _HOT, _TRACE, _ROOM = range(60, 96, 4)

@@ -26,7 +26,7 @@ from cellar_shared.events.slices import write_slices
 from cellar_shared.events.tables import DataWriter
 
 RUNS_PER_PART: Final = 8  # of 125,000 bottles each: a million
-TRUTH_PER_PART: Final = 250_000
+TRUTH_PER_PART: Final = 150_000
 BYTES_AT_ONCE: Final = 16_384
 _BITS: Final = 8
 

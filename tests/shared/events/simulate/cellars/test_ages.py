@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellar_shared.ageing.bottle_size import size_rate
+from cellar_shared.ageing.bottle_size import STILL_EXPONENT, size_rate
 from cellar_shared.ageing.storage import place_of_trace, place_of_wave
 from cellar_shared.ageing.trajectory import Trajectories
 from cellar_shared.events.simulate.cellars.ages import TrueAges, true_ages
@@ -42,7 +42,9 @@ def test_places_without_a_trace_age_as_the_shared_physics_says(
     usual = Trajectories.of([place], np.zeros(1, np.int64), [BORN], [stored], [750.0], [False])
     expected = float(usual.age_on([DAY])[0]) * float(size_rate(size, False, exponent))
     assert on(bottle, DAY) == pytest.approx(expected, rel=SAME)
-    assert float(np.exp(-bottle.heat[0])) == pytest.approx(float(np.exp(-place.heat_shift)), rel=1e-9)
+    lived = Trajectories.of([place], np.zeros(1, np.int64), [BORN], [stored], [size], [False])
+    alike = ages(mean, swing, energy, STILL_EXPONENT, size, stored)
+    assert float(alike.end_in_place(np.array([15.0]))[0]) == pytest.approx(15 * float(np.exp(-lived.heat_shift([15.0])[0])), rel=SAME)
 
 
 @given(temperatures, swings, energies, exponents, sizes, st.floats(0.01, 80))
@@ -72,7 +74,7 @@ def test_heat_brings_the_end_nearer_and_a_cool_place_does_not() -> None:
 
 def test_a_trace_is_integrated_by_each_wines_own_energy() -> None:
     days = np.arange(17_000.0, 17_500.0)
-    warm = 14 + 6 * np.sin(2 * np.pi * days / 365.25)
+    warm = 18 + 6 * np.sin(2 * np.pi * days / 365.25)
     energy, exponent = np.array([60.0, 78.0, 110.0]), np.array([0.2, 0.35, 0.5])
     born, stored, size = np.full(3, BORN), np.full(3, STORED), np.array([750.0, 1_500.0, 375.0])
     places = [(0, place_of_trace(days, warm, 60.0)), (2, place_of_trace(days, warm, 110.0))]
@@ -85,5 +87,8 @@ def test_a_trace_is_integrated_by_each_wines_own_energy() -> None:
         assert found[bottle] == pytest.approx(rate * float(usual.age_on([DAY])[0]), rel=SAME)
     assert found[1] == pytest.approx(on(ages(12, 0, 78, 0.35, 1_500), DAY), rel=SAME)
     assert mixed.age_on(mixed.day_of(np.full(3, 9.0))) == pytest.approx(np.full(3, 9.0))
+    ends = mixed.end_in_place(np.full(3, 12.0))
+    assert np.all(ends <= 12) and ends[1] == 12  # it is warmer than 21 degrees in none but the trace's summers
     chosen = np.array([2, 1, 2, 0])
+    assert mixed.only(chosen).end_in_place(np.full(4, 12.0)) == pytest.approx(ends[chosen], rel=SAME)
     assert mixed.only(chosen).age_on(np.full(4, DAY)) == pytest.approx(found[chosen], rel=SAME)
