@@ -105,7 +105,7 @@ def _listed(folder: Folder, name: str, part: Part, receipt: Receipt) -> ListedPa
 
 
 def _sums(empty: IntArray, counts: list[list[int]]) -> list[int]:
-    return np.sum([empty, *counts], axis=0).tolist()
+    return [int(each) for each in np.array([empty, *counts], np.int64).sum(axis=0)]
 
 
 def _night_before(folder: Folder, as_of: date, previous: Path | None) -> tuple[NightManifest, Folder] | None:
@@ -113,7 +113,9 @@ def _night_before(folder: Folder, as_of: date, previous: Path | None) -> tuple[N
     if previous is not None:
         return read_manifest(previous / MANIFEST), Folder(previous)
     own = [(file, folder) for file in (folder.path / "nights").glob("*.json")]
-    beside = [(file, Folder(file.parent)) for file in folder.path.absolute().parent.glob(f"*/{MANIFEST}") if file.parent.name != folder.path.name]
+    beside = [
+        (file, Folder(file.parent)) for file in folder.path.absolute().parent.glob(f"*/{MANIFEST}") if file.parent.name != folder.path.name
+    ]
     for found in (own, beside):
         nights = []
         for file, place in found:

@@ -41,7 +41,9 @@ def score(
         int, typer.Option("--error-threshold", min=0, help="Parts that may be set aside before the exit status says so.")
     ] = 0,
     step: Annotated[StepName | None, typer.Option("--step", help="Only this step of curves, score, close.")] = None,
-    engine: Annotated[EngineName, typer.Option("--engine", help="local processes, or Daft on the cluster of its own settings.")] = EngineName.local,
+    engine: Annotated[
+        EngineName, typer.Option("--engine", help="local processes, or Daft on the cluster of its own settings.")
+    ] = EngineName.local,
     previous: Annotated[
         Path | None, typer.Option("--previous", help="The --out of the night to compare with; else the last one here or beside it.")
     ] = None,
@@ -79,7 +81,9 @@ def score(
     reporter.result(facts, f"{manifest.text()}\n{rates}" if manifest else f"{out}: {rates}")
     if len(report.set_aside) > error_threshold:
         shown = "; ".join(f"{each.part}: {each.error}" for each in report.set_aside[:5])
-        raise CellarError(f"{len(report.set_aside)} parts were set aside, {error_threshold} may be: {shown}. The others stand; mend and run again")
+        raise CellarError(
+            f"{len(report.set_aside)} parts were set aside, {error_threshold} may be: {shown}. The others stand; mend and run again"
+        )
 
 
 def bench() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ from cellar_drinkability.scoring.reasons import (
     size_taken,
 )
 from cellar_drinkability.scoring.windows import NO_WINE
+from cellar_shared.ageing.arrhenius import Floats
 from cellar_shared.ageing.curve import DATES, Curves, days_of
 from cellar_shared.ageing.evidence import curves_of_bottles
 from cellar_shared.ageing.storage import DAYS_PER_YEAR
@@ -93,13 +95,14 @@ def _year_taken() -> pl.Expr:
     return pl.when(pl.col("vintage") > 0).then("vintage").when(pl.col("vintage") == 0).then(acquired).cast(pl.Int32)
 
 
-def curve_rows(keys: pl.DataFrame, known: pl.DataFrame, places: KnownPlaces, answers: pl.DataFrame) -> pl.DataFrame:
-    """One row (SCHEMA) per key, in the keys' order.
+def curve_rows(keys: pl.DataFrame, known: pl.DataFrame, places: KnownPlaces, answers: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """One row (SCHEMA) per key, in the keys' order, some at a time.
 
     `known` has what is known of the wines (FACT_SCHEMA), `answers` the model's windows by facts and year (ANSWERS).
     """
     asked = facts_of(keys, known).join(answers, on=["facts", "year"], how="left", maintain_order="left", nulls_equal=True)
-    return pl.concat([_rows(some, places) for some in asked.iter_slices(AT_ONCE)] or [pl.DataFrame(schema=SCHEMA)])
+    for some in asked.iter_slices(AT_ONCE):
+        yield _rows(some, places)
 
 
 def facts_of(keys: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
@@ -151,9 +154,7 @@ def _rows(keys: pl.DataFrame, places: KnownPlaces) -> pl.DataFrame:
     return columns.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
 
 
-def _born(
-    keys: pl.DataFrame, windows: Curves, acquired: npt.NDArray[np.float64], first_year: npt.NDArray[np.float64], last_year: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _born(keys: pl.DataFrame, windows: Curves, acquired: Floats, first_year: Floats, last_year: Floats) -> Floats:
     """When each bottle's age counts from, in days since 1970.
 
     Without a vintage and a day on which it came, it is taken to be as old as the model has such a wine at the stated begin or end.

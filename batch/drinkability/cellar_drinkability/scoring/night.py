@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -39,6 +39,13 @@ class Report:
     peak_bytes: int = 0  # of the largest worker
     set_aside: list[Broken] = field(default_factory=list)
     manifest: NightManifest | None = None
+
+    @contextmanager
+    def timing(self, step: str) -> Iterator[None]:
+        """Adds the seconds of the block."""
+        began = time.perf_counter()
+        yield
+        self.seconds[step] = time.perf_counter() - began
 
     def facts(self) -> dict[str, Any]:
         """The report for machines."""
@@ -78,15 +85,15 @@ def run_night(
         folder.clear_scratch()
         inputs = read_inputs(data, bundle, out, as_of, model=model, say=say)
         if "curves" in steps:
-            with _timed(report, "curves"):
+            with report.timing("curves"):
                 _run(report, "curves", inputs, inputs.parts, engine, workers, watch)
             say(f"curves: {report.curves_computed:,} computed, {report.answers_computed:,} asked of the model")
         if "score" in steps:
-            with _timed(report, "score"):
+            with report.timing("score"):
                 ready = [part for part in inputs.parts if _has_curves(folder, inputs.terms, part)]
                 _run(report, "score", inputs, ready, engine, workers, watch)
         if "close" in steps:
-            with _timed(report, "close"):
+            with report.timing("close"):
                 manifest = closed(inputs, previous, say=say)
             report.manifest = msgspec.structs.replace(manifest, times=report.facts())
             report.set_aside = manifest.set_aside
@@ -94,19 +101,6 @@ def run_night(
             aside = {each.part_digest for each in manifest.set_aside}
             prune(folder, keep, {inputs.terms.bottles_name(part) for part in inputs.parts if part.digest in aside})
     return report
-
-
-class _timed:
-    """Adds the seconds of a block to the report."""
-
-    def __init__(self, report: Report, step: str) -> None:
-        self._report, self._step = report, step
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._report.seconds[self._step] = time.perf_counter() - self._began
 
 
 def _has_curves(folder: Folder, terms: Terms, part: Part) -> bool:

@@ -87,7 +87,7 @@ class PartWork:
         with scratch_beside(self.folder.row_numbers(name)) as scratch:
             numbers = np.lib.format.open_memmap(str(scratch), mode="w+", dtype=np.int32, shape=(rows_in,))
 
-            def frames() -> Iterator[pl.DataFrame]:
+            def frames(numbers: npt.NDArray[np.int32] = numbers) -> Iterator[pl.DataFrame]:
                 nonlocal consumed
                 for at, bottles in slices(part, of_curves.READ):
                     places = KnownPlaces.of(Path(self.terms.places), bottles["storage_id"].unique().drop_nulls())
@@ -95,7 +95,7 @@ class PartWork:
                     numbers[at : at + bottles.height] = keys.rows
                     consumed += int((keys.rows == CONSUMED).sum())
                     made.append(keys.table.height)
-                    yield curve_rows(keys.table, self._known(keys.table), places, answers.table)
+                    yield from curve_rows(keys.table, self._known(keys.table), places, answers.table)
 
             written(self.folder.file("curves", name), of_curves.SCHEMA, frames())
             numbers.flush()

@@ -91,9 +91,7 @@ class KnownPlaces:
             [
                 of_waves.select("storage_id", "place", is_broken_place=False),
                 of_traces.select("storage_id", "place", is_broken_place=False),
-                rows.filter(pl.col("kind").is_null()).select(
-                    "storage_id", place=pl.lit(0, dtype=pl.Int32), is_broken_place=True
-                ),
+                rows.filter(pl.col("kind").is_null()).select("storage_id", place=pl.lit(0, dtype=pl.Int32), is_broken_place=True),
             ]
         )
         return cls(places, numbers)
@@ -104,5 +102,3 @@ class KnownPlaces:
         return joined.with_columns(
             pl.col("place").fill_null(0), pl.col("is_broken_place").fill_null(False), is_known_place=pl.col("place").fill_null(0) > 0
         )
-
-

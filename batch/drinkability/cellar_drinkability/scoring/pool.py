@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Final, Literal
 
 import msgspec
 
+from cellar_drinkability.scoring.environment import environment
 from cellar_drinkability.scoring.layout import Part
 from cellar_drinkability.scoring.part import PartWork, Terms
 
 Step = Literal["curves", "score"]
-# One thread for each process: parts are what is parallel, and no library's threads wait for each other.
-THREADS: Final = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
 ENDS_WITHIN_S: Final = 10.0
 
 
@@ -98,8 +95,9 @@ class _Process:
 
     def take(self) -> Outcome:
         """The outcome of the task that was given, which has ended; a process that died over it is started again."""
-        assert self.task
         task, self.task = self.task, None
+        if task is None:
+            raise RuntimeError("nothing was given")
         try:
             return msgspec.json.decode(self.connection.recv_bytes(), type=Outcome)
         except (EOFError, OSError):
@@ -121,24 +119,9 @@ class _Process:
         spawning = multiprocessing.get_context("spawn")
         self.connection, theirs = spawning.Pipe()
         self._process: SpawnProcess = spawning.Process(target=_serve, args=(theirs, msgspec.json.encode(self._terms)), daemon=True)
-        with _environment(THREADS):
+        with environment():
             self._process.start()
         theirs.close()
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """The environment that processes started in the block begin with."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _serve(connection: Connection, terms: bytes) -> None:

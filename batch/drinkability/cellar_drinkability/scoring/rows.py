@@ -107,9 +107,7 @@ def _by_code(codes: npt.NDArray[np.int8], bottles: npt.NDArray[np.int64], places
     return np.bincount(np.where(codes < 0, places - 1, codes), weights=bottles, minlength=places).astype(np.int64)
 
 
-def rows_of(
-    bottles: pl.DataFrame, rows: npt.NDArray[np.int32], curves: pl.DataFrame, night: Night, counts: Counts
-) -> pl.DataFrame:
+def rows_of(bottles: pl.DataFrame, rows: npt.NDArray[np.int32], curves: pl.DataFrame, night: Night, counts: Counts) -> pl.DataFrame:
     """The rows of the night (SCHEMA) of `bottles` (PASSED) that are not consumed; `rows` (bottles,) are their row numbers in `curves`."""
     standing = Standing.of(curves, night)
     is_here = rows != -1

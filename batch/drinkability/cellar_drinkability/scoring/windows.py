@@ -18,13 +18,14 @@ import polars as pl
 
 from cellar_drinkability.scoring.parquet import written
 from cellar_shared.ageing.curve import Curves
+from cellar_shared.events.tables import dtypes_of
 
 # The wine's columns that a model may read, besides vintage.
 FACTS: Final = ("type", "country", "region", "producer", "grapes", "price", "currency", "abv", "body", "acidity")
 SAID: Final = ("type", "country", "region", "grapes")  # without any of them a wine has no facts
 # One size for every call: how many rows share a call moves a network's last bits.
 BATCH: Final = 1024
-WINES_AT_ONCE: Final = 65_536
+WINES_AT_ONCE: Final = 16 * BATCH
 ANSWERS: Final = {"facts": pl.UInt64(), "year": pl.Int32(), "m1": pl.Float64(), "s1": pl.Float64(), "m2": pl.Float64(), "s2": pl.Float64()}
 FACT_SCHEMA: Final = {"wine_id": pl.String(), "facts": pl.UInt64(), "is_sparkling": pl.Boolean(), "has_facts": pl.Boolean()}
 # Stands for the facts of a wine that the catalogue lacks.
@@ -48,10 +49,11 @@ class Model(Protocol):
         """One window per row of wine facts with their vintage."""
 
 
-def digested(wines: pl.LazyFrame, grape_type: pl.DataType = pl.List(pl.String())) -> Iterator[pl.DataFrame]:
+def digested(wines: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """The catalogue as FACT_SCHEMA: a digest of each wine's facts, and what physics and reasons need of them."""
     columns = wines.collect_schema()
-    lacking = [pl.lit(None, dtype=grape_type if name == "grapes" else pl.String()).alias(name) for name in FACTS if name not in columns]
+    dtypes = dtypes_of("wines")
+    lacking = [pl.lit(None, dtype=dtypes[name]).alias(name) for name in FACTS if name not in columns]
     for some in wines.with_columns(lacking).select("wine_id", *FACTS).collect_batches(chunk_size=WINES_AT_ONCE, maintain_order=True):
         kind = pl.col("type").str.to_lowercase()
         yield some.select(
@@ -86,7 +88,7 @@ class Answers:
         missing = pairs.join(known, on=["facts", "year"], how="anti", maintain_order="left")
         if not missing.height:
             return cls(known, 0)
-        found = pl.concat(_computed(model, wines, facts, missing)) if missing.height else known
+        found = pl.concat(_computed(model, wines, facts, missing))
         written(cache / f"{name}.parquet", dict(ANSWERS), iter([found]))
         return cls(pl.concat([known, found]), missing.height)
 
