@@ -1,7 +1,8 @@
 """How a window that was stated for a bottle and the model's own window become one: by their precisions; the night and `tonight` call it.
 
 A statement is taken as one more observation of begin and end. What the community or a critic states is meant for a good cellar and is
-read at 13 degrees; what the member stated is meant for this very bottle where it lies, and is read on its own way of ageing.
+read at 13 degrees; what the member stated is meant for this very bottle where it lies, and is read on its own way of ageing: its days
+stay where they are when the place is found to be warmer.
 """
 
 from __future__ import annotations
