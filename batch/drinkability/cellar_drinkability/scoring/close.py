@@ -15,7 +15,7 @@ import polars as pl
 from cellar_drinkability.scoring import diff
 from cellar_drinkability.scoring.diff import Side, compared
 from cellar_drinkability.scoring.inputs import Inputs
-from cellar_drinkability.scoring.layout import MANIFEST, Broken, Folder, Part, Receipt, code_fingerprint, name_of
+from cellar_drinkability.scoring.layout import MANIFEST, Broken, Folder, Part, Receipt, closing_fingerprint, code_fingerprint, name_of
 from cellar_drinkability.scoring.manifest import (
     FORMAT,
     Changes,
@@ -25,6 +25,7 @@ from cellar_drinkability.scoring.manifest import (
     read_manifest,
     reason_shares,
 )
+from cellar_drinkability.scoring.pacing import write_pace
 from cellar_drinkability.scoring.parquet import written
 from cellar_drinkability.scoring.part import digest_of
 from cellar_drinkability.scoring.rows import Counts
@@ -71,7 +72,7 @@ def closed(inputs: Inputs, previous: Path | None, *, say: Callable[[str], None])
         parts=listed,
         set_aside=aside,
         changes=changes,
-        pace=[],
+        pace=write_pace(inputs, folder, {part.part for part in listed}),
         times={},
     )
 
@@ -133,7 +134,7 @@ def _changes(before: tuple[NightManifest, Folder], now: Side, as_of: date) -> Ch
     counts = dict.fromkeys(diff.KINDS, 0)
     files = []
     for called, frames in compared(Side(place, night.parts), now):
-        name = name_of("changes", called, str(night.as_of), str(as_of), *(part.bottles for part in night.parts), code_fingerprint())
+        name = name_of("changes", called, str(night.as_of), str(as_of), *(part.bottles for part in night.parts), closing_fingerprint())
         file = now.folder.file("changes", name)
         written(file, dict(diff.SCHEMA), frames)
         for kind, bottles in pl.scan_parquet(file, glob=False).group_by("change").len().collect().iter_rows():

@@ -14,6 +14,7 @@ counts.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from importlib.metadata import version
@@ -31,6 +32,7 @@ _DECIDE: Final = {
     "cellar_shared.ageing": None,
     "cellar_drinkability.scoring": ("curves", "features", "model", "parquet", "part", "places", "reasons", "rows", "windows"),
 }
+_DECIDE_AT_THE_END: Final = {"cellar_drinkability.scoring": ("diff", "pace", "pace_styles", "pacing", "parquet")}
 _LIBRARIES: Final = ("numpy", "onnxruntime", "polars")
 Kind = TypeVar("Kind")
 
@@ -77,9 +79,19 @@ class Broken(msgspec.Struct, frozen=True):
 
 @cache
 def code_fingerprint() -> str:
-    """Digest of the code and the libraries that decide what a night writes."""
+    """Digest of the code and the libraries that decide what curves and bottles of a night are."""
+    return _fingerprint(_DECIDE)
+
+
+@cache
+def closing_fingerprint() -> str:
+    """The same for what `close` writes."""
+    return _fingerprint(_DECIDE_AT_THE_END)
+
+
+def _fingerprint(deciding: Mapping[str, tuple[str, ...] | None]) -> str:
     digest = hashlib.sha256()
-    for package, modules in _DECIDE.items():
+    for package, modules in deciding.items():
         for file in sorted(files(package).iterdir(), key=lambda file: file.name):
             if file.name.endswith(".py") and (modules is None or file.name.removesuffix(".py") in modules):
                 digest.update(f"{package}.{file.name}\n".encode() + file.read_bytes())

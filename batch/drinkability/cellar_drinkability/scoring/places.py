@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from cellar_shared.ageing.storage import UNKNOWN_PLACE, Place, place_of_trace, place_of_wave
+from cellar_shared.ageing.storage import UNKNOWN_PLACE, Place, place_of_trace, places_of_waves
 
 ROWS_AT_ONCE: Final = 2_000_000
 MICROSECONDS_PER_DAY: Final = 86_400_000_000
@@ -79,10 +79,15 @@ class KnownPlaces:
         """The places with these ids, from the file of what was gathered."""
         rows = pl.scan_parquet(file, glob=False).filter(pl.col("storage_id").is_in(storage_ids.implode())).collect()
         whole = rows.filter(pl.col("kind").is_not_null())
-        waves = whole.filter(pl.col("kind") != "trace").select("mean_c", "amplitude_c").unique(maintain_order=True)
-        places = [UNKNOWN_PLACE, *(place_of_wave(mean, amplitude) for mean, amplitude in waves.iter_rows())]
-        wave_numbers = waves.with_columns(place=pl.int_range(1, waves.height + 1, dtype=pl.Int32))
-        of_waves = whole.filter(pl.col("kind") != "trace").join(wave_numbers, on=["mean_c", "amplitude_c"], maintain_order="left")
+        # Constant places by themselves: in one array with seasonal ones their means would be taken of many equal numbers.
+        waves = [
+            whole.filter((pl.col("kind") != "trace") & is_moving).select("storage_id", "mean_c", "amplitude_c")
+            for is_moving in (pl.col("amplitude_c") == 0, pl.col("amplitude_c") > 0)
+        ]
+        places: list[Place] = [UNKNOWN_PLACE]
+        for some in waves:
+            places += places_of_waves(some["mean_c"].to_numpy(), some["amplitude_c"].to_numpy())
+        of_waves = pl.concat(waves).with_columns(place=pl.int_range(1, len(places), dtype=pl.Int32))
         traces = whole.filter(pl.col("kind") == "trace")
         of_traces = traces.with_columns(place=pl.int_range(len(places), len(places) + traces.height, dtype=pl.Int32))
         for days, temperatures in zip(traces["days"], traces["temperature_c"], strict=True):

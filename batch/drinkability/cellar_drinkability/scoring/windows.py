@@ -25,7 +25,8 @@ FACTS: Final = ("type", "country", "region", "producer", "grapes", "price", "cur
 SAID: Final = ("type", "country", "region", "grapes")  # without any of them a wine has no facts
 # One size for every call: how many rows share a call moves a network's last bits.
 BATCH: Final = 1024
-WINES_AT_ONCE: Final = 16 * BATCH
+WINES_AT_ONCE: Final = 65_536
+PAIRS_AT_ONCE: Final = 16 * BATCH
 ANSWERS: Final = {"facts": pl.UInt64(), "year": pl.Int32(), "m1": pl.Float64(), "s1": pl.Float64(), "m2": pl.Float64(), "s2": pl.Float64()}
 FACT_SCHEMA: Final = {"wine_id": pl.String(), "facts": pl.UInt64(), "is_sparkling": pl.Boolean(), "has_facts": pl.Boolean()}
 # Stands for the facts of a wine that the catalogue lacks.
@@ -106,18 +107,18 @@ def _known(cache: Path, pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _computed(model: Model, wines: pl.LazyFrame, facts: Path, missing: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """ANSWERS to `missing`, some at a time."""
-    # Of wines with equal facts any stands for all.
-    wine_of = pl.scan_parquet(facts, glob=False).select("facts", "wine_id").unique("facts", keep="first", maintain_order=True)
-    for some in missing.iter_slices(WINES_AT_ONCE):
-        named = some.lazy().join(wine_of, on="facts", how="left", maintain_order="left").collect()
-        ids = named["wine_id"].unique().implode()
-        known = wines.filter(pl.col("wine_id").is_in(ids)).collect()
-        asked = named.rename({"year": "vintage"}).join(known, on="wine_id", how="left", maintain_order="left")
-        curves = answers(model, asked.drop("facts", "wine_id"))
-        yield some.select(pl.col("facts"), pl.col("year").cast(pl.Int32)).with_columns(
-            m1=curves.m1, s1=curves.s1, m2=curves.m2, s2=curves.s2
-        )
+    """ANSWERS to `missing`, wine by wine, some wines at a time."""
+    for some in missing["facts"].unique().sort().to_frame().iter_slices(WINES_AT_ONCE):
+        # Of wines with equal facts any stands for all.
+        wine_of = pl.scan_parquet(facts, glob=False).select("facts", "wine_id").join(some.lazy(), on="facts", how="semi")
+        named = wine_of.unique("facts", keep="first", maintain_order=True).collect()
+        known = wines.filter(pl.col("wine_id").is_in(named["wine_id"].implode())).collect()
+        about = named.join(known, on="wine_id", how="left", maintain_order="left").drop("wine_id")
+        pairs = missing.join(some, on="facts", how="semi", maintain_order="left")
+        for pair in pairs.iter_slices(PAIRS_AT_ONCE):
+            asked = pair.rename({"year": "vintage"}).join(about, on="facts", how="left", maintain_order="left")
+            curves = answers(model, asked.drop("facts"))
+            yield pair.with_columns(m1=curves.m1, s1=curves.s1, m2=curves.m2, s2=curves.s2)
 
 
 def answers(model: Model, facts: pl.DataFrame) -> Curves:
