@@ -143,9 +143,11 @@ def _changes(before: tuple[NightManifest, Folder], now: Side, as_of: date) -> Ch
     return Changes(night.as_of, counts, files)
 
 
-def prune(folder: Folder, keep: int, also: set[str]) -> int:
-    """Delete what no manifest of the last `keep` nights lists and `also` does not name; how many files went."""
-    manifests = sorted((folder.path / "nights").glob("*.json"), reverse=True)
+def prune(folder: Folder, as_of: date, keep: int, also: set[str]) -> int:
+    """Delete what is listed neither by the night of `as_of` nor by the last `keep` nights, nor named by `also`; how many files went."""
+    own = folder.night(as_of)
+    others = sorted((file for file in own.parent.glob("*.json") if file != own), reverse=True)
+    manifests = [own, *others]
     wanted = set(also)
     for file in manifests[:keep]:
         night = read_manifest(file)

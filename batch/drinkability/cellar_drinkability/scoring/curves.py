@@ -26,33 +26,11 @@ from cellar_shared.ageing.curve import DATES, Curves, days_of
 from cellar_shared.ageing.evidence import curves_of_bottles
 from cellar_shared.ageing.storage import DAYS_PER_YEAR
 from cellar_shared.ageing.trajectory import Trajectories, day_of_year
+from cellar_shared.events.tables import dtypes_of
 
 AT_ONCE: Final = 16_384  # arrays of so many curves stay in the processor's cache
 ALL_DATES: Final = tuple(name + end for name in DATES for end in ("", "_lo", "_hi"))
-SCHEMA: Final[dict[str, pl.DataType]] = {
-    "wine_id": pl.String(),
-    "vintage": pl.Int32(),
-    "size_ml": pl.Int32(),
-    "storage_id": pl.String(),
-    "m1": pl.Float64(),
-    "s1": pl.Float64(),
-    "m2": pl.Float64(),
-    "s2": pl.Float64(),
-    "age_from": pl.Date(),
-    "age_years": pl.Float64(),
-    "rate": pl.Float64(),
-    "rate_before": pl.Float64(),
-    "acquired_at": pl.Date(),
-    "window_from": pl.Int32(),
-    "window_to": pl.Int32(),
-    "window_source": pl.String(),
-    "model_m1": pl.Float64(),
-    "model_s1": pl.Float64(),
-    "model_m2": pl.Float64(),
-    "model_s2": pl.Float64(),
-    **dict.fromkeys(ALL_DATES, pl.Date()),
-    "reason": pl.String(),
-}
+SCHEMA: Final = dtypes_of("night/curves")
 # Columns of table bottles that the curves need.
 READ: Final = (*KEY, "state")
 _KEPT: Final = (*KEY, "place", "is_known_place", "is_broken_place", "is_refused")

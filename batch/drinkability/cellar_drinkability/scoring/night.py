@@ -99,7 +99,7 @@ def run_night(
             report.set_aside = manifest.set_aside
             write_manifest(report.manifest, folder.night(as_of), folder.manifest)
             aside = {each.part_digest for each in manifest.set_aside}
-            prune(folder, keep, {inputs.terms.bottles_name(part) for part in inputs.parts if part.digest in aside})
+            prune(folder, as_of, keep, {inputs.terms.bottles_name(part) for part in inputs.parts if part.digest in aside})
     return report
 
 

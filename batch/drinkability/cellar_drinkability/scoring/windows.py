@@ -86,7 +86,7 @@ class Answers:
         `facts` is the file of what `digested` made of `wines`, the catalogue.
         """
         known = _known(cache, pairs)
-        missing = pairs.join(known, on=["facts", "year"], how="anti", maintain_order="left")
+        missing = pairs.join(known, on=["facts", "year"], how="anti", nulls_equal=True, maintain_order="left")
         if not missing.height:
             return cls(known, 0)
         found = pl.concat(_computed(model, wines, facts, missing))
@@ -98,8 +98,8 @@ def _known(cache: Path, pairs: pl.DataFrame) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=ANSWERS)]
     left = pairs
     for file in sorted(cache.glob("*.parquet")):
-        found = pl.scan_parquet(file, glob=False).join(left.lazy(), on=["facts", "year"], how="semi").collect()
-        left = left.join(found, on=["facts", "year"], how="anti", maintain_order="left")
+        found = pl.scan_parquet(file, glob=False).join(left.lazy(), on=["facts", "year"], how="semi", nulls_equal=True).collect()
+        left = left.join(found, on=["facts", "year"], how="anti", nulls_equal=True, maintain_order="left")
         frames.append(found)
         if not left.height:
             break
