@@ -50,7 +50,9 @@ def test_the_curves_of_a_night_give_its_rows_in_two_lines_of_arithmetic(data, ni
     since = (pl.lit(date(2025, 6, 1)) - pl.col("age_from")).dt.total_days() / 365.25
     u = (pl.col("age_years") + pl.col("rate") * since).log()
     chance = 1 / (1 + (-(u - pl.col("m1")) / pl.col("s1")).exp()) / (1 + (-(pl.col("m2") - u) / pl.col("s2")).exp())
-    read = curves.filter(since >= 0, pl.col("vintage").fill_null(0) <= 2025).with_columns(chance=chance).select("wine_id", "vintage", "chance")
+    read = (
+        curves.filter(since >= 0, pl.col("vintage").fill_null(0) <= 2025).with_columns(chance=chance).select("wine_id", "vintage", "chance")
+    )
     known = {(row[0], row[1], round(row[2], 9)) for row in read.iter_rows()}
     later = {(row[0], row[1]) for row in curves.filter(since < 0).select("wine_id", "vintage").iter_rows()}
     assert len(known) > 300
@@ -185,7 +187,11 @@ def test_rows_that_went_missing_are_found_when_the_night_is_closed(data, night, 
     file = folder.file("bottles", name)
     receipt = folder.receipt(name)
     pl.read_parquet(file).head(5).write_parquet(file)
-    folder.write_receipt("bottles", name, type(receipt)(**{each: getattr(receipt, each) for each in receipt.__struct_fields__} | {"bytes": file.stat().st_size}))
+    folder.write_receipt(
+        "bottles",
+        name,
+        type(receipt)(**{each: getattr(receipt, each) for each in receipt.__struct_fields__} | {"bytes": file.stat().st_size}),
+    )
     with pytest.raises(CellarError, match="does not add up"):
         night(data, steps=("close",))
 

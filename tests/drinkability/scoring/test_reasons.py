@@ -74,9 +74,7 @@ def odd_places(place):
     ]
 
 
-def test_every_odd_bottle_has_its_code_and_an_answer_where_there_can_be_one(
-    make_data, night, rows_of_night, bottle, odd_places, tmp_path
-):
+def test_every_odd_bottle_has_its_code_and_an_answer_where_there_can_be_one(make_data, night, rows_of_night, bottle, odd_places, tmp_path):
     cases = [(code, changed) for code, changes in ODD.items() for changed in changes]
     rows = [bottle | changed | {"bottle_id": str(number)} for number, (_, changed) in enumerate(cases)]
     manifest = night(make_data([rows], places=odd_places)).manifest

@@ -35,7 +35,13 @@ def test_every_call_has_the_same_number_of_rows_and_every_row_its_answer(rows):
 
 @pytest.fixture
 def catalogue():
-    kinds = [("w1", "Red", ["Nebbiolo"]), ("w2", "Red", ["Nebbiolo"]), ("w3", "Sparkling", []), ("w4", None, None), ("w5", "Red", ["Nebbiolo", "x"])]
+    kinds = [
+        ("w1", "Red", ["Nebbiolo"]),
+        ("w2", "Red", ["Nebbiolo"]),
+        ("w3", "Sparkling", []),
+        ("w4", None, None),
+        ("w5", "Red", ["Nebbiolo", "x"]),
+    ]
     return pl.DataFrame(
         {
             "wine_id": [each[0] for each in kinds],
@@ -63,7 +69,9 @@ def test_an_answer_is_computed_once_and_then_read(catalogue, bundle, tmp_path):
     file = tmp_path / "facts.parquet"
     known.write_parquet(file)
     model = ArithmeticModel.open(bundle)
-    pairs = known.select("facts").unique(maintain_order=True).join(pl.DataFrame({"year": [2010, 2011]}, schema={"year": pl.Int32}), how="cross")
+    pairs = (
+        known.select("facts").unique(maintain_order=True).join(pl.DataFrame({"year": [2010, 2011]}, schema={"year": pl.Int32}), how="cross")
+    )
     pairs = pl.concat([pairs, pl.DataFrame({"facts": [0, 0], "year": [2010, None]}, schema=pairs.schema)])
     first = Answers.of(model, catalogue.lazy(), file, pairs.head(4), tmp_path / "cache", "one")
     assert first.computed == 4

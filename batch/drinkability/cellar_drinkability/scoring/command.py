@@ -86,5 +86,33 @@ def score(
         )
 
 
-def bench() -> None:
-    """Measure a night."""
+def bench(
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Bottles.")] = 20_000_000,
+    wines: Annotated[int, typer.Option("--wines", min=1, help="Wines in the catalogue.")] = 200_000,
+    sizes: Annotated[str, typer.Option("--sizes", help="More numbers of bottles to show time and memory of: 2000000,100000000.")] = "",
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="Measure with this bundle; else arithmetic stands in for the model.")
+    ] = None,
+    workers: Workers = 2,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often score and its floor are measured, in turn.")] = 3,
+    work: Annotated[Path | None, typer.Option("--work", help="A folder for what is written, emptied; else a temporary one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a night on made-up bottles: rates, score against writing its rows once more, memory by size."""
+    import tempfile
+
+    import msgspec
+
+    from cellar_drinkability.scoring.bench import bench as measure
+    from cellar_shared.errors import BadInput
+
+    reporter = Reporter(as_json)
+    try:
+        others = [int(size) for size in sizes.split(",") if size.strip()]
+    except ValueError:
+        raise BadInput(f"--sizes {sizes!r} holds what is no number; write 2000000,100000000") from None
+    if work is not None and work.exists() and any(work.iterdir()):
+        raise BadInput(f"{work} is not empty; name a folder that may be emptied")
+    with tempfile.TemporaryDirectory() as folder:
+        report = measure(work or Path(folder) / "bench", bundle, [*others, rows], wines, workers=workers, rounds=rounds, reporter=reporter)
+    reporter.result(msgspec.to_builtins(report), report.text())

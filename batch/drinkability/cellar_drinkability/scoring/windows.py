@@ -20,8 +20,8 @@ from cellar_drinkability.scoring.parquet import written
 from cellar_shared.ageing.curve import Curves
 from cellar_shared.events.tables import dtypes_of
 
-# The wine's columns that a model may read, besides vintage.
-FACTS: Final = ("type", "country", "region", "producer", "grapes", "price", "currency", "abv", "body", "acidity")
+# All that a model is told of a wine, besides its vintage; a catalogue may lack any of them.
+FACTS: Final = ("type", "country", "region", "province", "producer", "grapes", "price", "points")
 SAID: Final = ("type", "country", "region", "grapes")  # without any of them a wine has no facts
 # One size for every call: how many rows share a call moves a network's last bits.
 BATCH: Final = 1024
@@ -54,7 +54,7 @@ def digested(wines: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """The catalogue as FACT_SCHEMA: a digest of each wine's facts, and what physics and reasons need of them."""
     columns = wines.collect_schema()
     dtypes = dtypes_of("wines")
-    lacking = [pl.lit(None, dtype=dtypes[name]).alias(name) for name in FACTS if name not in columns]
+    lacking = [pl.lit(None, dtype=dtypes.get(name, pl.String())).alias(name) for name in FACTS if name not in columns]
     for some in wines.with_columns(lacking).select("wine_id", *FACTS).collect_batches(chunk_size=WINES_AT_ONCE, maintain_order=True):
         kind = pl.col("type").str.to_lowercase()
         yield some.select(
@@ -112,7 +112,8 @@ def _computed(model: Model, wines: pl.LazyFrame, facts: Path, missing: pl.DataFr
         # Of wines with equal facts any stands for all.
         wine_of = pl.scan_parquet(facts, glob=False).select("facts", "wine_id").join(some.lazy(), on="facts", how="semi")
         named = wine_of.unique("facts", keep="first", maintain_order=True).collect()
-        known = wines.filter(pl.col("wine_id").is_in(named["wine_id"].implode())).collect()
+        told = [name for name in ("wine_id", *FACTS) if name in wines.collect_schema()]
+        known = wines.select(told).filter(pl.col("wine_id").is_in(named["wine_id"].implode())).collect()
         about = named.join(known, on="wine_id", how="left", maintain_order="left").drop("wine_id")
         pairs = missing.join(some, on="facts", how="semi", maintain_order="left")
         for pair in pairs.iter_slices(PAIRS_AT_ONCE):
