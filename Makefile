@@ -20,7 +20,7 @@ export UV_TORCH_BACKEND ?= cpu
 endif
 
 ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[training]' -e ./services/events \
-  -e './batch/drinkability[charts,training]' --group dev
+  -e './batch/drinkability[charts,daft,training]' --group dev
 
 # Threads of torch and LightGBM wait asleep rather than spinning: on a busy machine spinning costs several times the work.
 export OMP_WAIT_POLICY ?= PASSIVE
