@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -32,7 +33,7 @@ AT_ONCE: Final = 16_384  # arrays of so many curves stay in the processor's cach
 ALL_DATES: Final = tuple(name + end for name in DATES for end in ("", "_lo", "_hi"))
 SCHEMA: Final = dtypes_of("night/curves")
 # Columns of table bottles that the curves need.
-READ: Final = (*KEY, "state")
+READ: Final = (*KEY, "state", "consumed_at")
 _KEPT: Final = (*KEY, "place", "is_known_place", "is_broken_place", "is_refused")
 
 
@@ -47,11 +48,9 @@ class Keys:
     rows: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, bottles: pl.DataFrame, places: KnownPlaces) -> Keys:
-        """The keys of `bottles` (READ)."""
-        keyed = decided(places.on(bottles)).with_columns(
-            number=pl.int_range(pl.len(), dtype=pl.Int32), is_here=(pl.col("state") != "consumed").fill_null(True)
-        )
+    def of(cls, bottles: pl.DataFrame, places: KnownPlaces, as_it_stood: date | None) -> Keys:
+        """The keys of `bottles` (READ); `as_it_stood` as in Part."""
+        keyed = decided(places.on(bottles)).with_columns(number=pl.int_range(pl.len(), dtype=pl.Int32), is_here=_is_here(as_it_stood))
         rows = np.full(bottles.height, CONSUMED, np.int32)
         lost = keyed.filter("is_here", ~pl.col("has_curve")).select("number", code=row_number_without_a_curve())
         rows[lost["number"].to_numpy()] = lost["code"].to_numpy()
@@ -61,10 +60,16 @@ class Keys:
         return cls(table.drop("number").with_columns(year=_year_taken()), rows)
 
 
-def wines_asked(bottles: pl.DataFrame) -> pl.DataFrame:
-    """The distinct wine_id and year of which `bottles` (READ) need the model's windows."""
-    keyed = decided(bottles.filter((pl.col("state") != "consumed").fill_null(True)).with_columns(is_known_place=False))
+def wines_asked(bottles: pl.DataFrame, as_it_stood: date | None) -> pl.DataFrame:
+    """The distinct wine_id and year of which `bottles` (READ) need the model's windows; `as_it_stood` as in Part."""
+    keyed = decided(bottles.filter(_is_here(as_it_stood)).with_columns(is_known_place=False))
     return keyed.filter("has_curve").select("wine_id", year=_year_taken()).unique(maintain_order=True)
+
+
+def _is_here(as_it_stood: date | None) -> pl.Expr:
+    """Is the bottle in its cellar, or on its way there? In a night of the past, one that went on that day or later was."""
+    is_left = (pl.col("state") != "consumed").fill_null(True)
+    return is_left if as_it_stood is None else is_left | (pl.col("consumed_at") >= as_it_stood).fill_null(False)
 
 
 def _year_taken() -> pl.Expr:

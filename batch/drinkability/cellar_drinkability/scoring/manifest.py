@@ -40,11 +40,15 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What has changed since the night of `since`: bottles by what happened; `files` of table changes list them."""
+    """What has changed since the night of `since`: bottles by what happened; `files` of table changes list them.
+
+    `gone` are the files that keep what had been said of bottles that are no longer there.
+    """
 
     since: date
     bottles: dict[str, int]
     files: list[str]
+    gone: list[str] = []
 
 
 class NightManifest(msgspec.Struct, frozen=True):
