@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
@@ -121,11 +121,8 @@ class PartWork:
         curves = pl.scan_parquet(self.folder.file("curves", curves_name), glob=False).select(of_rows.READ)
 
         def frames() -> Iterator[pl.DataFrame]:
-            first = 0
-            for (at, bottles), made in zip(slices(part, of_rows.PASSED), known.slices, strict=True):
-                rows = np.array(numbers[at : at + bottles.height])
-                yield rows_of(bottles, rows, curves.slice(first, made).collect(), night, counts)
-                first += made
+            for (at, bottles), own in zip(slices(part, of_rows.PASSED), _in_turn(curves, known.slices), strict=True):
+                yield rows_of(bottles, np.array(numbers[at : at + bottles.height]), own, night, counts)
 
         written(self.folder.file("bottles", name), of_rows.SCHEMA, frames())
         receipt = Receipt(
@@ -207,6 +204,18 @@ def slices(part: Part, columns: tuple[str, ...]) -> Iterator[tuple[int, pl.DataF
             at += each.height
         if some.height < step:
             return
+
+
+def _in_turn(scan: pl.LazyFrame, sizes: Sequence[int]) -> Iterator[pl.DataFrame]:
+    """The rows of `scan` in frames of these sizes, one after the other; each row group is read once."""
+    held = scan.slice(0, SLICE).collect()
+    at = SLICE
+    for size in sizes:
+        while held.height < size:
+            held = pl.concat([held, scan.slice(at, SLICE).collect()])
+            at += SLICE
+        yield held.head(size)
+        held = held.slice(size)
 
 
 def digest_of(file: Path) -> str:
