@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from cellar_drinkability.labelling.joining import COLUMNS, PastNight, arrived_days, found_bottles, labels_of
+from cellar_shared.ageing.curve import DATES
 from cellar_shared.events.tables import dtypes_of
 
 SAID: dict[str, Any] = {
@@ -35,7 +36,7 @@ def found(*rows: tuple[str, str, date, date]) -> pl.DataFrame:
 def write(tmp_path: Path) -> Any:
     def write(name: str, *rows: dict[str, Any]) -> Path:
         file = tmp_path / f"{name}.parquet"
-        pl.DataFrame([SAID | row for row in rows]).write_parquet(file)
+        pl.DataFrame([SAID | row for row in rows], schema_overrides=dict.fromkeys(DATES, pl.Date)).write_parquet(file)
         return file
 
     return write
@@ -56,9 +57,18 @@ def test_a_label_is_about_the_latest_night_up_to_the_opening(write):
 
 
 def test_what_was_said_of_a_bottle_that_went_stands_in_for_a_deleted_night(write):
-    gone = write("gone", {"as_of": date(2025, 6, 3), "phase": "peak"})
+    gone = write("gone", {"as_of": date(2025, 6, 3)})
     opened = found(("b1", "too_young", date(2025, 6, 3), date(2026, 1, 1)))
-    assert labels_of(opened, [PastNight(date(2025, 6, 3), 1, [])], [gone]).select("phase", "drinkability").rows() == [("peak", 0.5)]
+    assert labels_of(opened, [PastNight(date(2025, 6, 3), 1, [])], [gone]).select("phase", "drinkability").rows() == [("early", 0.5)]
+
+
+def test_long_after_a_night_the_phase_is_that_of_the_day_of_opening_and_drinkability_is_not_told(write):
+    night = PastNight(date(2025, 6, 1), 1, [write("night", {})])
+    for day, said in ((date(2025, 7, 2), ("peak", 0.5)), (date(2025, 7, 3), ("peak", None)), (date(2028, 1, 1), ("past", None))):
+        assert labels_of(found(("b1", "in_window", day, day)), [night], []).select("phase", "drinkability").rows() == [said]
+    undated = PastNight(date(2025, 6, 1), 1, [write("undated", dict.fromkeys(DATES))])
+    opened = found(("b1", "in_window", date(2025, 6, 1), date(2025, 6, 1)))
+    assert labels_of(opened, [undated], [])["phase"].to_list() == [None]
 
 
 def test_a_bottle_that_went_from_the_tables_late_has_the_phase_of_its_day_and_no_drinkability(write):

@@ -228,12 +228,14 @@ def test_a_night_of_the_past_scores_the_bottles_that_were_there_then(make_data, 
         gone | {"bottle_id": "that day", "consumed_at": AS_OF},
         gone | {"bottle_id": "before", "consumed_at": date(2025, 5, 31)},
         gone | {"bottle_id": "some day"},
+        bottle | {"bottle_id": "came later", "acquired_at": date(2025, 6, 2)},
+        bottle | {"bottle_id": "came later, no place", "acquired_at": date(2025, 6, 2), "storage_id": None, "wine_id": "w2"},
     ]
     data = make_data([rows])
     then = night(data).manifest
     assert rows_of_night(tmp_path / "out")["bottle_id"].to_list() == ["b1", "later", "that day"]
-    assert (then.rows, then.consumed) == (3, 2)
+    assert (then.rows, then.consumed) == (3, 4)
     now = night(data, as_of=date(2025, 7, 2))
-    assert rows_of_night(tmp_path / "out")["bottle_id"].to_list() == ["b1"]
-    assert now.curves_computed == 1
+    assert rows_of_night(tmp_path / "out")["bottle_id"].to_list() == ["b1", "came later", "came later, no place"]
+    assert now.manifest.changes.bottles == {"new": 2, "gone": 2, "entered": 0, "left": 0, "moved": 0}
     assert night(data, as_of=date(2025, 8, 1)).curves_computed == 0

@@ -1,9 +1,9 @@
 """Joins what was found when bottles were opened to what had last been said of them by then; the command and monitoring call it.
 
 A label is about the prediction that was there at the time: the latest night up to the day of opening, never a later one. Nights are
-deleted after some days and labels come late; what had been said of a bottle that has gone since is kept by `close`. Where a bottle went
-from the tables only later than it was opened, that row is of a later night: its dates hold on any day, and so the phase of the day of
-opening is told from them, its drinkability is not.
+deleted after some days and labels come late; what had been said of a bottle that has gone since is kept by `close`. A row's dates
+hold on any day: the phase is told from them for the day of opening, whichever night's they are. Its drinkability is its night's, and
+is told where the bottle was opened soon after.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ COLUMNS: Final[dict[str, pl.DataType]] = {
     "phase": pl.String(),
     "bundle": pl.String(),
 }
+SOON_DAYS: Final = 31  # judgement: even young wine changes little in a month
 _SAID: Final = ("bottle_id", "as_of", "drinkability", "phase", "bundle", *DATES)
 
 
@@ -102,12 +103,12 @@ def _said_of(opened: pl.DataFrame, file: Path) -> pl.DataFrame:
 
 
 def _on_the_day(said: pl.DataFrame) -> pl.DataFrame:
-    """COLUMNS of rows with their dates: of a night after the day of opening the phase of that day, and no drinkability."""
-    is_later = (said["as_of"] > said["opened_on"]).fill_null(False)
+    """COLUMNS of rows with their dates: the phase of the day of opening, and drinkability where the night was shortly before."""
+    after_days = (said["opened_on"] - said["as_of"]).dt.total_days()
     days = np.stack([said[name].to_physical().cast(pl.Int64).fill_null(0).to_numpy() for name in DATES])
     phases = pl.Series(PHASES).gather(phase_of(said["opened_on"].to_physical().to_numpy(), days).astype(np.uint32))
     is_dated = said["ready_from"].is_not_null()
     return said.with_columns(
-        drinkability=pl.when(~is_later).then("drinkability"),
-        phase=pl.when(is_later & is_dated).then(phases).otherwise("phase"),
+        drinkability=pl.when(after_days.is_between(0, SOON_DAYS)).then("drinkability"),
+        phase=pl.when(is_dated).then(phases),
     ).select(list(COLUMNS))

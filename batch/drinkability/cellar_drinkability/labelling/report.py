@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from cellar_drinkability.labelling.arrival import ArrivalCurve, NightsLabels, arrival_curve
-from cellar_drinkability.labelling.joining import FOUND, PastNight, arrived_days, found_bottles, labels_of
+from cellar_drinkability.labelling.joining import FOUND, SOON_DAYS, PastNight, arrived_days, found_bottles, labels_of
 from cellar_drinkability.scoring.layout import Folder
 from cellar_drinkability.scoring.manifest import NightManifest, read_manifest
 from cellar_shared.ageing.curve import PHASES
@@ -61,19 +61,19 @@ class LabelsReport:
         for days, share, low, high in self._arrivals():
             bar = "█" * round(BAR * share / highest)
             lines.append(f"  {days:>5} days {share:>7.2%} [{low:.2%}, {high:.2%}] {bar}")
-        lines += ["", "what was found, by the phase that had been said"]
+        lines += ["", "what was found, by the phase that had been said for the day of opening"]
         for row in self._by_phase().iter_rows(named=True):
             found = ", ".join(f"{kind.replace('_', ' ')} {row[kind]:.0%}" for kind in FOUND)
             lines.append(f"  {row['phase'] or 'none':<6} {row['labels']:>9,} bottles: {found}")
         calibration = self._calibration()
         if calibration is None:
-            lines += ["", f"fewer than {FEWEST} labels with a drinkability: whether they agree is not told yet"]
+            lines += [
+                "",
+                f"fewer than {FEWEST} bottles opened within {SOON_DAYS} days of a night: whether drinkability agrees is not told yet",
+            ]
             return "\n".join(lines)
-        lines += [
-            "",
-            f"drinkability against found in window: bias {calibration['bias']:+.3f}, "
-            f"ECE {calibration['ece']:.3f}, noise floor {calibration['noise_floor']:.3f}",
-        ]
+        measured = f"bias {calibration['bias']:+.3f}, ECE {calibration['ece']:.3f}, noise floor {calibration['noise_floor']:.3f}"
+        lines += ["", f"drinkability against found in window, {calibration['labels']:,} bottles opened within {SOON_DAYS} days: {measured}"]
         for each in calibration["bins"]:
             happened = f"{each['in_window']:.0%} [{each['low']:.0%}, {each['high']:.0%}]"
             lines.append(f"  said {each['said']:.0%}: {happened} of {each['labels']:,} in window")

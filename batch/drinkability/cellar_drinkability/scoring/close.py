@@ -102,6 +102,7 @@ def _listed(folder: Folder, name: str, part: Part, receipt: Receipt) -> ListedPa
         rows_in=receipt.rows_in,
         consumed=receipt.consumed,
         rows=receipt.rows,
+        as_it_stood=part.as_it_stood,
     )
 
 

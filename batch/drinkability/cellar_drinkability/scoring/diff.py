@@ -41,14 +41,14 @@ class Side:
 
 def compared(before: Side, now: Side) -> Iterator[tuple[str, Iterator[pl.DataFrame]]]:
     """Frames of SCHEMA for each file to write, with what it is called after: a part's rows, or a bucket of the other parts."""
-    # Of one part a later night has the same bottles or fewer: those that were consumed between two nights of the past.
-    known = {(part.part_digest, part.rows): part for part in before.parts}
-    same = [(known[part.part_digest, part.rows], part) for part in now.parts if (part.part_digest, part.rows) in known]
+    # Of one part two nights of the past have other bottles: those that were there then.
+    known = {(part.part_digest, part.as_it_stood): part for part in before.parts}
+    same = [(known[part.part_digest, part.as_it_stood], part) for part in now.parts if (part.part_digest, part.as_it_stood) in known]
     for old, new in same:
         yield new.bottles, _in_place(before.file(old), now.file(new), old.curves == new.curves, new.rows)
-    kept = {part.part_digest for _, part in same}
-    left = [part for part in before.parts if part.part_digest not in kept]
-    added = [part for part in now.parts if part.part_digest not in kept]
+    kept = {name for pair in same for name in (pair[0].bottles, pair[1].bottles)}
+    left = [part for part in before.parts if part.bottles not in kept]
+    added = [part for part in now.parts if part.bottles not in kept]
     buckets = -(-max(sum(part.rows for part in left), sum(part.rows for part in added)) // BOTTLES_AT_ONCE)
     for bucket in range(buckets):
         gone = _bucket([before.file(part) for part in left], bucket, buckets)
