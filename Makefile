@@ -20,7 +20,7 @@ export UV_TORCH_BACKEND ?= cpu
 endif
 
 ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[training]' -e ./services/events \
-  -e './batch/drinkability[training]' --group dev
+  -e './batch/drinkability[charts,daft,training]' --group dev
 
 # Threads of torch and LightGBM wait asleep rather than spinning: on a busy machine spinning costs several times the work.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -48,8 +48,8 @@ api: env  ## docs/api and the typed clients, written from the code
 test: check  ## check, then the tests
 	$(BIN)/pytest -q $(PYTEST_ARGS)
 
-fuzz: env  ## generated requests and lives of a store, CASES (20,000) of each; takes an hour and more
-	CELLAR_FUZZ_CASES=$(or $(CASES),20000) $(BIN)/pytest -q tests/contracts tests/preference/serving/test_laws.py
+fuzz: env  ## CASES (20,000) generated requests to each service, steps in lives of a store, bottles; takes about three quarters of an hour
+	CELLAR_FUZZ_CASES=$(or $(CASES),20000) $(BIN)/pytest -q tests/contracts tests/preference/serving/test_laws.py tests/shared/ageing/test_laws.py
 
 check: env lock-check  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

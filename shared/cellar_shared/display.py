@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +19,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+SECONDS_BETWEEN_LINES: Final = 5.0
 
 
 class Reporter:
@@ -57,6 +59,32 @@ class Reporter:
 
             yield step
 
+    @contextmanager
+    def measuring(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Progress of `total` rows: yields `tell(rows)`, to be called for each lot that is done. Shows rows a second and the time left.
+
+        In a log it writes a line at most every few seconds, and one at the end.
+        """
+        done, began = 0, time.monotonic()
+        said = began
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=self.console, transient=True,
+            disable=not self.console.is_terminal,
+        ) as bar:  # fmt: skip
+            task = bar.add_task(title, total=total)
+
+            def tell(rows: int) -> None:
+                nonlocal done, said
+                done += rows
+                now = time.monotonic()
+                text = f"{title} {_so_far(done, total, now - began)}"
+                bar.update(task, completed=done, description=text)
+                if not self.console.is_terminal and (now - said >= SECONDS_BETWEEN_LINES or done >= total):
+                    said = now
+                    self.say(text)
+
+            yield tell
+
     def say(self, text: str) -> None:
         """A line for the person who watches, on standard error."""
         self.console.print(text, markup=False)
@@ -65,3 +93,9 @@ class Reporter:
         """The command's result on standard output."""
         sys.stdout.write((json.dumps(facts, default=str) if self.as_json else text) + "\n")
         sys.stdout.flush()
+
+
+def _so_far(done: int, total: int, seconds: float) -> str:
+    per_second = done / max(seconds, 1e-9)
+    left = (total - done) / max(per_second, 1e-9)
+    return f"{done:,} of {total:,} rows, {per_second:,.0f} a second, {left:,.0f} s left"

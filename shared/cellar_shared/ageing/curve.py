@@ -7,6 +7,7 @@ around m1 and m2 with scales s1 and s2.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_shared.ageing.arrhenius import Floats
+from cellar_shared.ageing.peak import peaks
 from cellar_shared.ageing.trajectory import Trajectories
 
 LEVEL: Final = 0.8  # of every interval
@@ -23,7 +25,9 @@ NEAR_THE_PEAK: Final = 0.9  # of the highest drinkability
 # A logistic of scale s has the variance (pi s)^2 / 3; a normal spread is added to it in that measure.
 SCALE_OF_SD: Final = float(np.sqrt(3) / np.pi)
 NARROWEST: Final = 0.02  # between m1 and m2, after everything that moves them (judgement: a week in a young wine, months in an old one)
-HALVINGS: Final = 40
+AT_ONCE: Final = 8192
+LAST_DAY: Final = 2_932_896  # 31 December 9999, in days since 1970: no calendar goes further
+LONGEST: Final = 1e9  # effective years; longer is as long
 
 PHASES: Final = ("hold", "early", "peak", "late", "past")
 DATES: Final = ("ready_from", "peak_from", "peak_to", "drink_by")
@@ -53,23 +57,10 @@ class Curves:
 
     def peak(self) -> tuple[Floats, Floats, Floats]:
         """Where drinkability is highest, and from where to where it is at least .9 of that, clamped between m1 and m2: logs of years."""
-        below, above = np.minimum(self.m1, self.m2) - 40 * self.s1, np.maximum(self.m1, self.m2) + 40 * self.s2
-        low, high = below.copy(), above.copy()
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            rises = _expit((self.m1 - middle) / self.s1) / self.s1 > _expit((middle - self.m2) / self.s2) / self.s2
-            low, high = np.where(rises, middle, low), np.where(rises, high, middle)
-        top = (low + high) / 2
-        level = _log_drinkability(top, *self._parameters()) + np.log(NEAR_THE_PEAK)
-        sides = []
-        for outer in (below, above):
-            out, inside = outer.copy(), top.copy()
-            for _ in range(HALVINGS):
-                middle = (out + inside) / 2
-                near = _log_drinkability(middle, *self._parameters()) >= level
-                out, inside = np.where(near, out, middle), np.where(near, middle, inside)
-            sides.append(np.clip(inside, self.m1, self.m2))
-        return top, sides[0], sides[1]
+        found = np.empty((3, len(self.m1)))
+        for some, curves in self._in_turn():
+            found[:, some] = peaks(*curves, NEAR_THE_PEAK)
+        return found[0], found[1], found[2]
 
     def landmarks(self) -> tuple[Floats, Floats, Floats]:
         """The four DATES as logs of effective years with the ends of their 80 % intervals: three arrays (4, curves), lows and highs around.
@@ -77,16 +68,21 @@ class Curves:
         Begin and end are logistic, so their intervals are exact. A side of the peak moves with both, in the proportion in which it
         lies between them. Later dates have no earlier ends than earlier dates.
         """
-        _, peak_from, peak_to = self.peak()
-        points = np.stack([self.m1, peak_from, peak_to, self.m2])
-        share = (points - self.m1) / (self.m2 - self.m1)
-        reach = REACH * np.hypot((1 - share) * self.s1, share * self.s2)
-        lows = np.maximum.accumulate(points - reach, axis=0)
-        highs = np.minimum.accumulate((points + reach)[::-1], axis=0)[::-1]
-        return points, lows, highs
+        found = np.empty((3, 4, len(self.m1)))
+        for some, (m1, s1, m2, s2) in self._in_turn():
+            points, lows, highs = found[:, :, some]
+            points[:] = m1, *peaks(m1, s1, m2, s2, NEAR_THE_PEAK)[1:], m2
+            share = (points - m1) / (m2 - m1)
+            reach = REACH * np.hypot((1 - share) * s1, share * s2)
+            np.maximum.accumulate(points - reach, axis=0, out=lows)
+            np.minimum.accumulate((points + reach)[::-1], axis=0, out=highs[::-1])
+        return found[0], found[1], found[2]
 
-    def _parameters(self) -> tuple[Floats, Floats, Floats, Floats]:
-        return self.m1, self.s1, self.m2, self.s2
+    def _in_turn(self) -> Iterator[tuple[slice, tuple[Floats, Floats, Floats, Floats]]]:
+        """Some curves at a time, so that the arrays stay in the processor's cache."""
+        for start in range(0, len(self.m1), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            yield some, (self.m1[some], self.s1[some], self.m2[some], self.s2[some])
 
 
 def drinkability(u: npt.ArrayLike, m1: Floats, s1: Floats, m2: Floats, s2: Floats) -> Floats:
@@ -106,16 +102,18 @@ def phase_of(day: npt.ArrayLike, dates: npt.NDArray[np.int64]) -> npt.NDArray[np
 
 
 def days_of(points: Floats, bottles: Trajectories) -> npt.NDArray[np.int64]:
-    """The calendar days of the four DATES: first days are rounded up, last days down, none before an earlier one. (4, bottles)."""
-    days = np.stack([bottles.day_of(np.exp(point)) for point in points])
-    whole = np.concatenate([np.ceil(days[:2]), np.floor(days[2:])])
-    return np.maximum.accumulate(whole, axis=0).astype(np.int64)
+    """The calendar days of the four DATES, days since 1970, (4, bottles), from `points` (4, bottles), logs of effective years.
+
+    First days are rounded up, last days down, none lies before an earlier one or after the year 9999.
+    """
+    days = np.empty(points.shape, np.int64)
+    for date, (point, rounded) in enumerate(zip(points, (np.ceil, np.ceil, np.floor, np.floor), strict=True)):
+        with np.errstate(over="ignore"):
+            exact = bottles.day_of(np.minimum(np.exp(point), LONGEST))
+        days[date] = np.minimum(rounded(exact), LAST_DAY)
+    return np.maximum.accumulate(days, axis=0)
 
 
 def _expit(x: Floats) -> Floats:
     with np.errstate(over="ignore"):
         return np.asarray(1 / (1 + np.exp(-x)))
-
-
-def _log_drinkability(u: Floats, m1: Floats, s1: Floats, m2: Floats, s2: Floats) -> Floats:
-    return np.asarray(-np.logaddexp(0, (m1 - u) / s1) - np.logaddexp(0, (u - m2) / s2))

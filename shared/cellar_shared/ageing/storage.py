@@ -1,4 +1,4 @@
-"""What lies between a place's temperatures and a bottle's age: rates, what is known up to when, heat; trajectories read it.
+"""What lies between a place's temperatures and a bottle's age: rates, and what a trace adds up to; trajectories read it.
 
 A place is constant, seasonal (a year's sine wave) or a trace of readings. Mean temperature matters and fluctuation alone did not in
 a 46-day trial (du Toit & Piquet 2014, SAJEV), so the rate is integrated over the temperatures and nothing is added for their moving.
@@ -7,54 +7,96 @@ a 46-day trial (du Toit & Piquet 2014, SAJEV), so the rate is integrated over th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.ageing.arrhenius import ENERGY_KJ, ENERGY_LOG_SD, HEAT_C, REFERENCE_C, Floats, ageing_rate, heat_rate
+from cellar_shared.ageing.arrhenius import ENERGY_KJ, Floats, ageing_rate, heat_rate, rate_by_energy
 
 DAYS_PER_YEAR: Final = 365.25
-# Points on a seasonal wave over which its rate is averaged: the error is below 1e-12 of it.
-_WAVE: Final = np.sin(2 * np.pi * (np.arange(24) + 0.5) / 24)
+# Points on a seasonal wave over which rates are averaged. The ageing rate is smooth: exact to rounding. The rate of heat has a kink at
+# 21 degrees: within 1e-5 of its mean.
+_WAVE: Final = np.sin(2 * np.pi * (np.arange(180) + 0.5) / 180)
+_WAVES_AT_ONCE: Final = 1000
+_NOTHING: Final = np.empty(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A quantity that grows along a trace, and evenly by `rate` per calendar year before and after it.
+
+    `days` (readings,) are days since 1970, `amounts` (readings,) what has gathered since the first; both are empty without a trace.
+    """
+
+    rate: float
+    days: Floats = field(default_factory=lambda: _NOTHING)
+    amounts: Floats = field(default_factory=lambda: _NOTHING)
+
+    def at(self, day: npt.ArrayLike) -> Floats:
+        """The amount at `day` (days since 1970): only differences of two of them mean something."""
+        at = np.asarray(day, np.float64)
+        if not len(self.days):
+            return np.asarray(self.rate * at / DAYS_PER_YEAR)
+        outside = np.minimum(at - self.days[0], 0) + np.maximum(at - self.days[-1], 0)
+        return np.asarray(np.interp(at, self.days, self.amounts) + self.rate * outside / DAYS_PER_YEAR)
+
+    def day_of(self, amount: npt.ArrayLike) -> Floats:
+        """The day on which the amount is reached: the inverse of `at`, for a quantity that only grows."""
+        sought = np.asarray(amount, np.float64)
+        if not len(self.days):
+            return np.asarray(sought / self.rate * DAYS_PER_YEAR)
+        outside = np.minimum(sought, 0) + np.maximum(sought - self.amounts[-1], 0)
+        return np.asarray(np.interp(sought, self.amounts, self.days) + outside / self.rate * DAYS_PER_YEAR)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place where bottles lie.
+    """One place where bottles lie: how effective years gather there, how the end of a window is used up, what the energy does.
 
-    `rate` is what a bottle there ages from the end of what is known on: effective years per calendar year, a yearly mean.
-    `log_sd` is the spread of its log that comes from not knowing the activation energy. `heat_shift` is by how much the end of
-    a window moves nearer there, on the log of effective years. `days` (days since 1970) and `years` (effective years since the
-    first reading) are a trace's own integral, empty without one.
+    `age` gathers effective years. `heat` gathers them at the rate of `heat_rate`, faster above 21 degrees. `by_energy` is the
+    derivative of `age` by the log of the activation energy.
     """
 
-    rate: float
-    log_sd: float
-    heat_shift: float
-    days: Floats
-    years: Floats
+    age: Running
+    heat: Running
+    by_energy: Running
+
+    @property
+    def rate(self) -> float:
+        """Effective years per calendar year from the end of what is known on, a yearly mean."""
+        return self.age.rate
+
+    @property
+    def heat_shift(self) -> float:
+        """By how much the end of a window moves nearer for a whole life spent in the yearly mean, on the log of effective years."""
+        return float(np.log(self.heat.rate / self.age.rate))
+
+    @property
+    def known_to(self) -> float:
+        """The day (since 1970) of the last reading; minus infinity without a trace."""
+        return float(self.age.days[-1]) if len(self.age.days) else -np.inf
 
 
-@dataclass(frozen=True, slots=True)
-class HeatEvent:
-    """A stretch of a trace above 21 degrees, and how many months of cellar life it cost beyond those that passed."""
-
-    from_day: float
-    to_day: float
-    highest_c: float
-    months: float
-
-
-_NOTHING: Final = np.empty(0)
-UNKNOWN_PLACE: Final = Place(1.0, 0.0, 0.0, _NOTHING, _NOTHING)
+UNKNOWN_PLACE: Final = Place(Running(1.0), Running(1.0), Running(0.0))
 
 
 def place_of_wave(mean_c: float, amplitude_c: float = 0.0, energy_kj: float = ENERGY_KJ) -> Place:
     """A place that is always `mean_c`, or swings around it by `amplitude_c` through the year (degrees Celsius)."""
-    temperatures = mean_c + amplitude_c * _WAVE if amplitude_c else np.array([mean_c])
-    return _place(temperatures, np.ones(len(temperatures)), _NOTHING, _NOTHING, energy_kj)
+    return places_of_waves([mean_c], [amplitude_c], energy_kj)[0]
+
+
+def places_of_waves(mean_c: npt.ArrayLike, amplitude_c: npt.ArrayLike, energy_kj: float = ENERGY_KJ) -> list[Place]:
+    """A place for each of `mean_c` and `amplitude_c` (places,), as `place_of_wave` makes one; a million take some seconds."""
+    means, amplitudes = np.asarray(mean_c, np.float64), np.asarray(amplitude_c, np.float64)
+    places: list[Place] = []
+    for start in range(0, len(means), _WAVES_AT_ONCE):
+        some = slice(start, start + _WAVES_AT_ONCE)
+        waves = means[some, None] + amplitudes[some, None] * (_WAVE if amplitudes[some].any() else _WAVE[:1])
+        rates = [rate(waves, energy_kj).mean(axis=1).tolist() for rate in (ageing_rate, heat_rate, rate_by_energy)]
+        places += [Place(Running(age), Running(heat), Running(by)) for age, heat, by in zip(*rates, strict=True)]
+    return places
 
 
 def place_of_trace(days: npt.ArrayLike, temperatures_c: npt.ArrayLike, energy_kj: float = ENERGY_KJ) -> Place:
@@ -65,59 +107,57 @@ def place_of_trace(days: npt.ArrayLike, temperatures_c: npt.ArrayLike, energy_kj
     not ascend, or a value is not finite.
     """
     at, warm = np.asarray(days, np.float64), np.asarray(temperatures_c, np.float64)
-    if not len(at) or at.shape != warm.shape or not (np.isfinite(at).all() and np.isfinite(warm).all() and (np.diff(at) > 0).all()):
-        raise ValueError("a trace needs readings in the order of their moments, each with a temperature")
-    rate = ageing_rate(warm, energy_kj)
-    gaps = np.diff(at) / DAYS_PER_YEAR
-    years = np.concatenate([[0.0], np.cumsum(gaps * (rate[1:] + rate[:-1]) / 2)])
-    # Each reading stands for half of the gap on either side.
-    stands_for = (np.concatenate([[0.0], gaps]) + np.concatenate([gaps, [0.0]])) / 2
-    lately = at >= at[-1] - DAYS_PER_YEAR if at[-1] - at[0] >= DAYS_PER_YEAR else np.ones(len(at), np.bool_)
-    weights = np.where(lately, stands_for, 0.0) if len(at) > 1 else np.ones(1)
-    return _place(warm, weights, at, years, energy_kj)
+    if at.ndim != 1 or not len(at) or at.shape != warm.shape:
+        raise ValueError(f"a trace needs at least one reading and a temperature for each: {at.shape} moments, {warm.shape} temperatures")
+    if not (np.isfinite(at).all() and np.isfinite(warm).all() and (np.diff(at) > 0).all()):
+        raise ValueError("a trace needs readings in the order of their moments, no two at one moment, every value a finite number")
+    weights = _last_year(at)
+    age, heat, by_energy = (_gathered(at, rate(warm, energy_kj), weights) for rate in (ageing_rate, heat_rate, rate_by_energy))
+    return Place(age, heat, by_energy)
 
 
-def _place(temperatures: Floats, weights: Floats, days: Floats, years: Floats, energy_kj: float) -> Place:
-    rates = ageing_rate(temperatures, energy_kj)
-    mean = float(np.average(rates, weights=weights))
-    # d log(mean rate) / d log(energy): each rate's own log, weighted by what it adds.
-    sensitivity = float(np.average(np.log(rates), weights=weights * rates))
-    heat = float(np.average(np.maximum(heat_rate(temperatures) - ageing_rate(temperatures), 0), weights=weights))
-    return Place(mean, ENERGY_LOG_SD * abs(sensitivity), float(np.log1p(heat / mean)), days, years)
+def _gathered(at: Floats, rate: Floats, weights: Floats) -> Running:
+    amounts = np.concatenate([[0.0], np.cumsum(np.diff(at) / DAYS_PER_YEAR * (rate[1:] + rate[:-1]) / 2)])
+    return Running(float((weights * rate).sum()), at, amounts)  # not a BLAS product: its last digit depends on threads
+
+
+def _last_year(at: Floats) -> Floats:
+    """What each reading weighs in the mean of the last whole year, or of all when there is less: the trapezoids' areas. (readings,)."""
+    if len(at) == 1:
+        return np.ones(1)
+    start = max(at[-1] - DAYS_PER_YEAR, at[0])
+    inside = np.clip(at[1:] - start, 0, np.diff(at))  # how much of each gap lies within
+    older = inside / np.diff(at) / 2  # the older reading's mean share along that part; the newer one has the rest
+    areas = np.concatenate([inside * older, [0.0]]) + np.concatenate([[0.0], inside * (1 - older)])
+    return np.asarray(areas / areas.sum())
 
 
 def effective_years(place: Place, day: npt.ArrayLike) -> Floats:
     """A place's running integral at `day` (days since 1970): differences of two values are effective years between them."""
-    at = np.asarray(day, np.float64)
-    if not len(place.days):
-        return np.asarray(place.rate * at / DAYS_PER_YEAR)
-    first, last = place.days[0], place.days[-1]
-    outside = np.minimum(at - first, 0) + np.maximum(at - last, 0)
-    return np.asarray(np.interp(at, place.days, place.years) + place.rate * outside / DAYS_PER_YEAR)
+    return place.age.at(day)
 
 
 def day_of_years(place: Place, years: npt.ArrayLike) -> Floats:
     """The day at which `effective_years` reaches `years`; its inverse."""
-    sought = np.asarray(years, np.float64)
-    if not len(place.days):
-        return np.asarray(sought / place.rate * DAYS_PER_YEAR)
-    outside = np.minimum(sought, 0) + np.maximum(sought - place.years[-1], 0)
-    return np.asarray(np.interp(sought, place.years, place.days) + outside / place.rate * DAYS_PER_YEAR)
+    return place.age.day_of(years)
 
 
-def heat_events(days: npt.ArrayLike, temperatures_c: npt.ArrayLike) -> Sequence[HeatEvent]:
-    """The stretches of a trace (as for `place_of_trace`) above 21 degrees, in the order of time.
+class Places(Sequence[Place]):
+    """Places by their numbers, with their rates as arrays (places,): build it once for all the slices of a night."""
 
-    An event costs what its time ages at the higher rate for heat, less what it would have aged at 13 degrees, in months.
-    """
-    at, warm = np.asarray(days, np.float64), np.asarray(temperatures_c, np.float64)
-    extra = heat_rate(warm) - ageing_rate(REFERENCE_C)
-    hot = warm > HEAT_C
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], hot, [False]]).astype(np.int8)))
-    events = []
-    for first, end in zip(edges[::2], edges[1::2], strict=True):
-        # Out to the readings on either side, where it was warm no longer.
-        low, high = max(first - 1, 0), min(end, len(at) - 1)
-        months = float(np.trapezoid(np.maximum(extra[low : high + 1], 0), at[low : high + 1])) / DAYS_PER_YEAR * 12
-        events.append(HeatEvent(float(at[first]), float(at[end - 1]), float(warm[first:end].max()), months))
-    return events
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = tuple(places)
+        self.age = np.array([place.age.rate for place in self._places])
+        self.heat = np.array([place.heat.rate for place in self._places])
+        self.by_energy = np.array([place.by_energy.rate for place in self._places])
+        self.known_to = np.array([place.known_to for place in self._places])
+
+    @overload
+    def __getitem__(self, number: int) -> Place: ...
+    @overload
+    def __getitem__(self, number: slice) -> tuple[Place, ...]: ...
+    def __getitem__(self, number: int | slice) -> Place | tuple[Place, ...]:
+        return self._places[number]
+
+    def __len__(self) -> int:
+        return len(self._places)

@@ -19,6 +19,9 @@ def materialize(
     horizon_days: Annotated[
         int, typer.Option("--horizon-days", min=1, max=36500, help="How far back questions may be asked (as_of).")
     ] = 3650,
+    night: Annotated[
+        Path | None, typer.Option("--night", help="The --out of a closed `cellar score drinkability`: members' bottles with their dates.")
+    ] = None,
     bundle: Annotated[list[Path] | None, typer.Option("--bundle", help="Build this bundle's index ahead (may be given again).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
@@ -34,7 +37,7 @@ def materialize(
         for path in bundle or ():
             indexes.build_ahead(path, opened, generation_id, reporter.say)
 
-    manifest = work.materialize(data, opened, horizon_days=horizon_days, ahead=build_indexes, say=reporter.say)
+    manifest = work.materialize(data, opened, horizon_days=horizon_days, night=night, ahead=build_indexes, say=reporter.say)
     reporter.result(
         {
             "store": store,
@@ -42,8 +45,11 @@ def materialize(
             "wines": manifest.wines,
             "members": manifest.members,
             "ratings": manifest.ratings,
+            "night": manifest.night,
+            "bottles": manifest.bottles,
         },
-        f"{store}: generation {manifest.id} of {manifest.wines:,} wines, {manifest.members:,} members, {manifest.ratings:,} ratings",
+        f"{store}: generation {manifest.id} of {manifest.wines:,} wines, {manifest.members:,} members, {manifest.ratings:,} ratings"
+        + (f", {manifest.bottles:,} bottles as of {manifest.night}" if manifest.night else ""),
     )
 
 

@@ -15,7 +15,9 @@ from cellar_shared.errors import BadInput, Incompatible
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.wines import Wines
-from cellar_shared.store.port import Members, Store
+from cellar_shared.store.cellars import Cellar, Cellars
+from cellar_shared.store.packing import Garbled
+from cellar_shared.store.port import Members, Store, StoreUnavailable
 from cellar_shared.store.wine_index import WineIndex
 
 FORMAT: Final = 2
@@ -44,17 +46,20 @@ class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     ratings: int
     members: int
     files: dict[str, str]
+    night: str | None = None  # the day for which its bottles' dates were computed; None: it has no cellars
+    bottles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """An opened generation: catalogue, running counts and members."""
+    """An opened generation: catalogue, running counts, members and, where it was written with a night, their cellars."""
 
     manifest: GenerationManifest
     wines: Wines
     index: WineIndex
     counts: RunningCounts
     members: Members
+    cellars: Cellars | None = None
 
     @classmethod
     def open(cls, store: Store, feature_fingerprint: str, generation_id: str | None = None) -> Self:
@@ -77,7 +82,22 @@ class Generation:
             index,
             RunningCounts.mapped(folder / "counts"),
             Members(store.reader(manifest.id), index, manifest.overlay_through),
+            Cellars.mapped(folder),
         )
+
+    async def cellar_of(self, member_id: str) -> Cellar | None:
+        """The member's bottles; None for one who has none, or was forgotten since. StoreUnavailable when the store cannot tell."""
+        if self.cellars is None:
+            return None
+        kept = await self.members.reader.read(member_id)
+        if kept.trimmed_through > self.manifest.overlay_through:
+            raise StoreUnavailable("the generation is older than what the overlay was trimmed for; serve a newer one")
+        if kept.forgotten_at > self.manifest.overlay_through:
+            return None
+        try:
+            return self.cellars.of(kept.key)
+        except Garbled as error:
+            raise StoreUnavailable(f"what is kept of a member's cellar is damaged: {error}") from error
 
     def close(self) -> None:
         """Let go of the members; mapped arrays go when nobody refers to them."""

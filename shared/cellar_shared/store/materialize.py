@@ -25,8 +25,10 @@ from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Events
+from cellar_shared.store.cellars import write_cellars
 from cellar_shared.store.generation import FORMAT, MANIFEST, GenerationManifest, file_digest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import listed, point_current, read_current, remove, written_alone
+from cellar_shared.store.night_cellars import NightParts, cellars_of
 from cellar_shared.store.packing import PACKING
 from cellar_shared.store.port import Store
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
@@ -40,22 +42,24 @@ def materialize(
     store: Store,
     *,
     horizon_days: int = HORIZON_DAYS,
+    night: Path | None = None,
     ahead: Callable[[str], None] = lambda generation_id: None,
     say: Callable[[str], None],
 ) -> GenerationManifest:
     """Write the generation of `data` to `store` and make it current; the same data and code again write nothing.
 
     Questions may be asked as of up to `horizon_days` before the last event. A crash leaves the old generation current.
-    `ahead` does what is to be done with a generation's id before services open it. One runs at a time on a store; another
-    waits for it.
+    `night` is the folder of a closed night, whose dates members' bottles get. `ahead` does what is to be done with a generation's id
+    before services open it. One runs at a time on a store; another waits for it.
     """
     with written_alone(store.generations):
-        return _materialized(data, store, horizon_days, ahead, say)
+        return _materialized(data, store, horizon_days, night, ahead, say)
 
 
 def _materialized(
-    data: Path, store: Store, horizon_days: int, ahead: Callable[[str], None], say: Callable[[str], None]
+    data: Path, store: Store, horizon_days: int, night: Path | None, ahead: Callable[[str], None], say: Callable[[str], None]
 ) -> GenerationManifest:
+    scored = None if night is None else NightParts.of(night)
     journal = Journal(data)
     # Whatever is accepted from here on lies behind this position: it counts from the overlay, folded or not.
     try:
@@ -66,12 +70,15 @@ def _materialized(
     finally:
         journal.close()
     fingerprint = feature_fingerprint()
-    identity = hashlib.sha256(f"{FORMAT}.{PACKING} {folder.digest()} {through} {fingerprint} {horizon_days}".encode()).hexdigest()[:16]
+    written_of = f"{FORMAT}.{PACKING} {folder.digest()} {through} {fingerprint} {horizon_days}"
+    if scored is not None:
+        written_of += f" {scored.digest()}"
+    identity = hashlib.sha256(written_of.encode()).hexdigest()[:16]
     if (standing := _standing(store, identity)) is not None:
         say(f"generation {identity} stands already")
         manifest = standing
     else:
-        manifest = _write(folder, store, identity, through, fingerprint, horizon_days, say)
+        manifest = _write(folder, store, identity, through, fingerprint, horizon_days, night, say)
     ahead(identity)
     point_current(store.generations, identity)
     say(f"{store.name} serves {identity}")
@@ -85,7 +92,14 @@ def _materialized(
 
 
 def _write(
-    folder: DataFolder, store: Store, identity: str, through: int, fingerprint: str, horizon_days: int, say: Callable[[str], None]
+    folder: DataFolder,
+    store: Store,
+    identity: str,
+    through: int,
+    fingerprint: str,
+    horizon_days: int,
+    night: Path | None,
+    say: Callable[[str], None],
 ) -> GenerationManifest:
     say("reading events")
     log = read_rating_log(folder, with_event_ids=False)
@@ -99,6 +113,7 @@ def _write(
         _write_arrays(staging, log)
         say(f"writing {len(log.member_ids):,} members")
         members = store.write_members(identity, staging, _members_of(log))
+        bottles = 0 if night is None else write_cellars(staging, cellars_of(folder, night))
         manifest = GenerationManifest(
             format=FORMAT,
             id=identity,
@@ -115,6 +130,8 @@ def _write(
             ratings=len(log.events),
             members=members,
             files={str(file.relative_to(staging)): file_digest(file) for file in sorted(staging.rglob("*")) if file.is_file()},
+            night=None if night is None else NightParts.of(night).as_of,
+            bottles=bottles,
         )
         write_durably(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     return manifest

@@ -51,12 +51,12 @@ def pack_events(events: Events, key: bytes = b"") -> bytes:
     packed = _packed(events)
     if packed is None:
         packed = _HEAD.pack(0, _PLAIN, 0, 0, 0)[2:] + events.tobytes()
-    return _summed(packed, key)
+    return summed(packed, key)
 
 
 def unpack_events(value: bytes, key: bytes = b"") -> Events:
     """The EVENT rows that were packed; Garbled when `value` is not whole, or not that of the member with `key`."""
-    body = _checked(value, key)
+    body = checked(value, key)
     if len(value) < _HEAD.size:
         raise Garbled(f"{len(value)} bytes are too few for a member")
     _, unit, flags, dated, undated = _HEAD.unpack_from(value)
@@ -160,12 +160,12 @@ def pack_list(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], key:
     bits = [int(column.max(initial=0)).bit_length() for column in columns]
     words = columns[0].astype(np.uint64) | columns[1].astype(np.uint64) << np.uint64(bits[0])
     head = _LIST_HEAD.pack(0, bits[0], bits[1] | (_FALLS if is_falling else 0), len(rows), lowest, highest)[2:]
-    return _summed(head + _write_words(words, sum(bits)), key)
+    return summed(head + _write_words(words, sum(bits)), key)
 
 
 def unpack_list(value: bytes, key: bytes = b"") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Rows and scores of a packed list; Garbled when `value` is not whole, or not that of the member with `key`."""
-    _checked(value, key)
+    checked(value, key)
     try:
         _, row_bits, score, items, lowest, highest = _LIST_HEAD.unpack_from(value)
         bits = [row_bits, score & ~_FALLS]
@@ -201,12 +201,12 @@ def _split(words: UInt64s, bits: list[int]) -> list[npt.NDArray[np.int64]]:
     return columns
 
 
-def _summed(body: bytes, key: bytes) -> bytes:
+def summed(body: bytes, key: bytes) -> bytes:
     """`body` behind its checksum (CRC-16/XMODEM) with its member's key: neither damage nor another member's bytes may look right."""
     return _checksum(body, key).to_bytes(2, "little") + body
 
 
-def _checked(value: bytes, key: bytes) -> bytes:
+def checked(value: bytes, key: bytes) -> bytes:
     body = value[2:]
     if len(value) < 3 or _checksum(body, key) != int.from_bytes(value[:2], "little"):
         raise Garbled(f"the checksum of {len(value)} bytes is wrong")
