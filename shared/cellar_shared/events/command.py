@@ -76,6 +76,27 @@ def import_xwines(
     _tell(reporter, out, reports, since)
 
 
+def import_windows(
+    file: Annotated[Path, typer.Argument(help="A CSV of stated windows: vintage, start, end, kind, points, price, country and so on.")],
+    out: Out,
+    currency: Annotated[str | None, typer.Option(help="ISO 4217 code of the file's prices.")] = None,
+    replace: Replace = False,
+    skip_bad: SkipBad = False,
+    since: Since = None,
+    as_json: Json = False,
+) -> None:
+    """Import drinking windows as critics stated them; a side that was not stated stays unknown.
+
+    With --since they are added to a data folder of any source.
+    """
+    from cellar_shared.events.sources import windows
+
+    reporter = Reporter(as_json)
+    with reporter.counting("reading windows") as tell:
+        reports = windows.import_windows(file, out, _terms(replace, skip_bad, since), currency=currency, progress=tell)
+    _tell(reporter, out, reports, since)
+
+
 def import_tables(
     sources: Annotated[list[Path], typer.Argument(help="CSV or Parquet files, or folders that hold them.")],
     out: Out,
@@ -92,6 +113,36 @@ def import_tables(
     with reporter.counting("reading tables") as tell:
         reports = own_tables.import_tables(sources, mapping, out, _terms(replace, skip_bad, since), progress=tell)
     _tell(reporter, out, reports, since)
+
+
+def import_trace(
+    file: Annotated[Path, typer.Argument(help="A CSV of times and temperatures, as a thermometer's app exports it.")],
+    data: Annotated[Path, typer.Option("--data", help="The data folder to add the readings to.")],
+    member: Annotated[str, typer.Option("--member", help="Whose place it is.")],
+    storage: Annotated[str, typer.Option("--storage", help="The place's id, as bottles name it.")],
+    zone: Annotated[str, typer.Option("--zone", help="The time zone of times that do not say theirs.")] = "UTC",
+    fahrenheit: Annotated[bool, typer.Option("--fahrenheit", help="The temperatures are in Fahrenheit; convert them.")] = False,
+    dates: Annotated[str | None, typer.Option("--dates", help="dmy or mdy: what 3/4/2024 means where the file does not tell.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad readings out, count them, list them in DATA/refused.csv.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Add a thermometer's readings to a place; readings that are there already change nothing."""
+    from dataclasses import asdict
+
+    from cellar_shared.events.sources import traces
+
+    reporter = Reporter(as_json)
+    with reporter.counting("reading a trace"):
+        manner = traces.Manner(zone, fahrenheit, dates)
+        report = traces.import_trace(file, data, member, storage, manner, now=_now(), skip_bad=skip_bad)
+    text = f"{data}: {report.added:,} new readings of {storage}, {report.duplicates:,} there already; {report.readings:,} in all"
+    if report.gaps:
+        text += f", {report.gaps:,} gaps of more than a day (the longest {report.longest_gap_days:.1f} days)"
+    if report.refused:
+        text += f"; {report.refused:,} left out, listed in {data / 'refused.csv'}"
+    reporter.result({"data": str(data), "storage_id": storage} | asdict(report), text)
 
 
 def check(

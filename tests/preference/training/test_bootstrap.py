@@ -3,7 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from cellar_preference.training.evaluation.bootstrap import (
+from cellar_preference.training.evaluation.judge import judge_split
+from cellar_preference.training.evaluation.metrics import Concordance, auc, brier, log_loss, within_member_auc
+from cellar_shared.evaluation.bootstrap import (
     cluster_codes,
     draw_counts,
     interval_95,
@@ -11,8 +13,6 @@ from cellar_preference.training.evaluation.bootstrap import (
     resample_weighted,
     sum_by_cluster,
 )
-from cellar_preference.training.evaluation.judge import judge_split
-from cellar_preference.training.evaluation.metrics import Concordance, auc, brier, log_loss, within_member_auc
 
 
 def interval_of_mean(values, codes, clusters, seed, resamples=300):

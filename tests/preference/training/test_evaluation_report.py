@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellar_preference.training.evaluation.charts import place_forest, ticks
+from cellar_preference.training.evaluation.charts import place_forest
 from cellar_preference.training.evaluation.judge import judge_split
-from cellar_preference.training.evaluation.report import best, duration, fact, number, page_of, summary_lines, write
-from cellar_preference.training.evaluation.verdict import Estimate, Evaluation, PairedDifference
+from cellar_preference.training.evaluation.report import best, page_of, summary_lines, write
+from cellar_preference.training.evaluation.verdict import Evaluation, PairedDifference
+from cellar_shared.evaluation.estimate import Estimate
+from cellar_shared.evaluation.wording import duration, fact, number, ticks
 
 PLANTED = "<script>alert('x')</script>\"&"
 VOID = {"meta", "link", "br", "hr", "img", "input"}

@@ -1,40 +1,20 @@
-"""Runs the bundle's network in ONNX Runtime: the adapter that a change of runtime would touch."""
+"""The preference network as its callers see it: encoded questions in, logits out."""
 
 from __future__ import annotations
-
-import os
 
 import numpy as np
 import numpy.typing as npt
 
-# Read by the library when it loads; a service sends nothing anywhere that its operator did not ask for.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
-import onnxruntime
-
-from cellar_shared.errors import Incompatible
+from cellar_shared.bundle.network import Network
 from cellar_shared.features.encoder import Encoded
-
-onnxruntime.disable_telemetry_events()
 
 
 class OnnxNetwork:
-    """A network from its ONNX bytes; one thread, since requests are small and many."""
+    """A preference network from its ONNX bytes; Incompatible when ONNX Runtime cannot load it."""
 
     def __init__(self, content: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a class of its own per failure; all mean the same here
-            raise Incompatible(f"the bundle's network cannot be loaded by onnxruntime {onnxruntime.__version__}: {error}") from error
-        self._names = [given.name for given in self._session.get_inputs()]
+        self._network = Network(content)
 
     def logits(self, encoded: Encoded) -> npt.NDArray[np.float64]:
         """The logit of a like for each pair; (pairs,) float64."""
-        inputs = encoded.inputs()
-        (logits,) = self._session.run(None, {name: inputs[name] for name in self._names})
-        return np.asarray(logits, dtype=np.float64)
+        return self._network.run(encoded.inputs())

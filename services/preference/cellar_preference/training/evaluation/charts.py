@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cellar_preference.training.evaluation.verdict import Estimate, PairedDifference, PairedMetric
+from cellar_preference.training.evaluation.verdict import PairedDifference, PairedMetric
 from cellar_shared.calibration.measure import ReliabilityBin
+from cellar_shared.evaluation.estimate import Estimate
+from cellar_shared.evaluation.wording import ticks
 
 NOT_WORSE_MARGIN: Final = 0.005  # nats: a contestant is not worse when its difference's upper end stays below
 LABEL_LENGTH: Final = 34  # characters of the longest label that fits beside its number
@@ -109,16 +111,6 @@ def place_forest(metric: PairedMetric, differences: Sequence[PairedDifference], 
         height=18 + 46 * len(intervals),
         lower_is_better=metric != "auc",
     )
-
-
-def ticks(start: float, end: float, wanted: int = 5) -> list[tuple[float, str]]:
-    """At most `wanted` round values within [start, end], zero among them if inside, with equally long labels."""
-    rough = (end - start) / wanted
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    first, last = math.ceil(start / step), math.floor(end / step)
-    return [(i * step, f"{i * step:.{digits}f}".replace("-", "\u2212")) for i in range(first, last + 1)]
 
 
 def _side(difference: Estimate, lower_is_better: bool) -> str:

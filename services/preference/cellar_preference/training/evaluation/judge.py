@@ -9,24 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellar_preference.training.evaluation.bootstrap import (
+from cellar_preference.training.evaluation.metrics import Concordance, row_log_losses, row_squared_errors
+from cellar_preference.training.evaluation.verdict import (
+    Calibration,
+    Cluster,
+    ContestantVerdict,
+    PairedDifference,
+    PairedMetric,
+    SplitVerdict,
+)
+from cellar_shared.calibration.measure import checked, ece, noise_floor, reliability, smece
+from cellar_shared.evaluation.bootstrap import (
     cluster_codes,
     interval_95,
     resample_ratios,
     resample_weighted,
     sum_by_cluster,
 )
-from cellar_preference.training.evaluation.metrics import Concordance, row_log_losses, row_squared_errors
-from cellar_preference.training.evaluation.verdict import (
-    Calibration,
-    Cluster,
-    ContestantVerdict,
-    Estimate,
-    PairedDifference,
-    PairedMetric,
-    SplitVerdict,
-)
-from cellar_shared.calibration.measure import checked, ece, noise_floor, reliability, smece
+from cellar_shared.evaluation.estimate import Estimate
 
 Floats = NDArray[np.float64]
 PAIRED: tuple[PairedMetric, ...] = ("log_loss", "brier", "auc")

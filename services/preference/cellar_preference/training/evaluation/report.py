@@ -11,8 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cellar_preference.training.evaluation.charts import place_forest, place_reliability
 from cellar_preference.training.evaluation.judge import PAIRED
-from cellar_preference.training.evaluation.verdict import Estimate, Evaluation, SplitVerdict
+from cellar_preference.training.evaluation.verdict import Evaluation, SplitVerdict
 from cellar_shared.durable import write_durably
+from cellar_shared.evaluation.estimate import Estimate
+from cellar_shared.evaluation.wording import duration, fact, number
 
 TITLES: Final = {
     "auc": "AUC",
@@ -82,35 +84,3 @@ def best(split: SplitVerdict, metric: str) -> Sequence[str]:
         return ()
     wanted = max(values.values()) if metric in HIGHER_IS_BETTER else min(values.values())
     return tuple(name for name, value in values.items() if value == wanted)
-
-
-def number(value: float | None, digits: int = 4, signed: bool = False) -> str:
-    """A fixed number of decimals with a true minus sign; a dash for what is undefined."""
-    if value is None:
-        return "\u2013"
-    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
-    if not text.strip("+-0."):  # nothing is left of it but a sign
-        text = text.lstrip("+-")
-    return text.replace("-", "\u2212")
-
-
-def fact(value: Any) -> str:
-    """A data fact as text: whole numbers are counts with thousands apart, mappings and lists are joined by commas."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {fact(inner)}" for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(fact(inner) for inner in value)
-    return msgspec.json.encode(value).decode()
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

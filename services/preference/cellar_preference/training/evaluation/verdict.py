@@ -7,17 +7,10 @@ from typing import Any, Literal
 import msgspec
 
 from cellar_shared.calibration.measure import ReliabilityBin
+from cellar_shared.evaluation.estimate import Estimate
 
 Cluster = Literal["member", "wine"]
 PairedMetric = Literal["log_loss", "brier", "auc"]
-
-
-class Estimate(msgspec.Struct, frozen=True):
-    """A number and its 95 % interval; None where it is undefined (no pair to rank, fewer than two clusters)."""
-
-    value: float | None
-    low: float | None
-    high: float | None
 
 
 class Calibration(msgspec.Struct, frozen=True):

@@ -1,0 +1,143 @@
+"""Makes a bundle: learns from a data folder's windows, exports, replays golden cases, writes it; `cellar train drinkability`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import polars as pl
+import torch
+
+from cellar_drinkability.scoring.features import FIELDS, WineFacts
+from cellar_drinkability.scoring.model import (
+    GOLDEN_FILE,
+    MODEL,
+    NETWORK_FILE,
+    READING,
+    ROWS_FILE,
+    VOCABULARY_FILE,
+    GoldenCases,
+    WindowModel,
+)
+from cellar_drinkability.training.export import export_onnx
+from cellar_drinkability.training.fit import Fitted, Recipe, Step, fit
+from cellar_drinkability.training.rows import OLDEST_VINTAGE, Rows, read_rows
+from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
+from cellar_shared.errors import BadInput
+from cellar_shared.events.tables import DataFolder
+
+GOLDEN_CASES: Final = 48
+
+
+def train(data: Path, out: Path, *, hold_out: float, recipe: Recipe, threads: int, step: Step) -> BundleManifest:
+    """Learn from the windows of `data` but those of a share `hold_out` of its wineries, and write the bundle `out`.
+
+    `step` hears of progress: as `fit` does, then once each for export, golden cases and writing.
+    """
+    if out.exists():
+        raise BadInput(f"{out} already exists and a bundle is never changed; name another folder")
+    torch.set_num_threads(threads)
+    folder = DataFolder.open(data)
+    everything = read_rows(folder)
+    rows = everything.take(~held_out(everything, hold_out, recipe.seed))
+    fitted = fit(rows, recipe, step)
+    onnx = export_onnx(fitted.network, fitted.vocabulary.encode(rows.wines))
+    step("exported to ONNX")
+    files = {
+        NETWORK_FILE: onnx,
+        VOCABULARY_FILE: msgspec.json.encode(fitted.vocabulary.to_json()),
+        ROWS_FILE: _npy(np.sort(rows.digest)),
+    }
+    manifest = BundleManifest(
+        format=FORMAT,
+        model=MODEL,
+        version="",
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        trained_through=f"{int(rows.wines['vintage'].max())}-12-31T00:00:00Z",  # type: ignore[arg-type]
+        feature_fingerprint=READING,
+        namespace=folder.manifest.namespace,
+        scale=folder.manifest.scale,
+        settings={"recipe": msgspec.to_builtins(recipe), "hold_out": hold_out},
+        facts=_facts(folder, rows, len(everything) - len(rows)),
+        metrics=_metrics(fitted, rows),
+        files={},
+    )
+    model = WindowModel.of_files(manifest, files)
+    wines = golden_wines(rows)
+    golden = GoldenCases.of(wines, model.windows(wines))
+    golden.replay(model.windows(golden.frame()))
+    step("golden cases replayed")
+    written = write_bundle(out, manifest, {**files, GOLDEN_FILE: msgspec.json.encode(golden)})
+    WindowModel.open(out)
+    step("written and opened again")
+    return written
+
+
+def held_out(rows: Rows, share: float, seed: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows belong to the share of wineries that is left out, (rows,): the same for the same rows and seed."""
+    wineries = np.unique(rows.winery)
+    drawn = np.random.default_rng([seed, 1]).permutation(wineries)[: round(share * len(wineries))]
+    return np.isin(rows.winery, drawn)
+
+
+def golden_wines(rows: Rows) -> pl.DataFrame:
+    """Wines spread over the statements, every third without points and price, every third without place as well; and one with no fact."""
+    places = np.linspace(0, len(rows) - 1, GOLDEN_CASES).astype(np.int64)
+    wines = rows.wines[places].with_row_index("place")
+    kind = pl.col("place") % 3
+    lacking = [pl.when(kind == 0).then(pl.col(name)).alias(name) for name in ("points", "price")]
+    lacking += [pl.when(kind < 2).then(pl.col(name)).alias(name) for name in ("region", "province") if name in wines.columns]
+    nothing = wines.head(1).select(pl.lit(None, dtype).alias(name) for name, dtype in wines.schema.items())
+    return pl.concat([wines.with_columns(lacking), nothing]).drop("place")
+
+
+def _metrics(fitted: Fitted, rows: Rows) -> dict[str, Any]:
+    """What learning itself measured: errors of statements when their own winery was left out of the process."""
+    found = {}
+    for name, process, ages in zip(("start", "end"), fitted.processes, rows.ages, strict=True):
+        stated = ages[np.isfinite(ages)]
+        found[f"{name}_mae_years_winery_left_out"] = float(np.abs(stated - stated * np.exp(-process.left_out)).mean())
+    bare = WineFacts(np.zeros((1, len(FIELDS)), np.int64), np.full((1, 3), np.nan))
+    found["prior"] = [round(float(value), 4) for value in fitted.answers(bare)[:, 0]]  # type: ignore[assignment]
+    return {**found, "scales": [process.scales.plain() for process in fitted.processes]}
+
+
+def _npy(array: np.ndarray[Any, Any]) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def _facts(folder: DataFolder, rows: Rows, held: int) -> dict[str, Any]:
+    """Lineage: the data's digest, the rows learnt from, the code's commit, the libraries."""
+    return {
+        "data_source": folder.manifest.source,
+        "data_digest": folder.digest(),
+        "rows": len(rows),
+        "rows_held_out": held,
+        "rows_digest": hashlib.sha256(np.sort(rows.digest).tobytes()).hexdigest(),
+        "oldest_vintage": OLDEST_VINTAGE,
+        "wineries": len(np.unique(rows.winery)),
+        "commit": _commit(),
+        "libraries": {name: version(name) for name in ("cellar-shared", "cellar-drinkability", "torch", "onnxruntime", "numpy", "polars")},
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the code that trains, with + when files differ from it; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changed.stdout.strip() else "")

@@ -1,0 +1,1 @@
+"""What judging any model needs: intervals over clusters, estimates, round ticks and numbers in words."""
