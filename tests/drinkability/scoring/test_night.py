@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import date
 
 import polars as pl
@@ -29,7 +28,7 @@ def data(make_data, many_bottles, many_places):
 def test_a_night_has_a_row_of_the_published_columns_for_each_bottle_that_is_there(data, night, rows_of_night, tmp_path):
     manifest = night(data).manifest
     rows = rows_of_night(tmp_path / "out")
-    bottles = pl.concat([pl.read_parquet(data / "bottles" / part) for part in sorted(os.listdir(data / "bottles"))])
+    bottles = pl.concat([pl.read_parquet(part) for part in sorted((data / "bottles").iterdir())])
     kept = bottles.filter(pl.col("state") != "consumed")
     assert dict(rows.schema) == dtypes_of("night/bottles")
     for name in ("bottle_id", "member_id", "wine_id", "vintage"):
