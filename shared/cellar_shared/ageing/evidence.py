@@ -42,6 +42,8 @@ def curves_of_bottles(
 def _with_statements(
     curves: Curves, bottles: Trajectories, first_year: Floats, last_year: Floats, is_personal: npt.NDArray[np.bool_]
 ) -> Curves:
+    if np.isnan(first_year).all() and np.isnan(last_year).all():
+        return Curves(curves.m1, curves.s1, np.maximum(curves.m2, curves.m1 + NARROWEST), curves.s2)
     begin = _log_age(bottles, first_year, is_personal)
     end = _log_age(bottles, last_year + 1, is_personal)
     m1, s1 = _combined(curves.m1, curves.s1, begin, np.where(is_personal, PERSONAL, STATED_BEGIN))
@@ -61,6 +63,7 @@ def _log_age(bottles: Trajectories, year: Floats, is_personal: npt.NDArray[np.bo
 
 
 def _combined(m: Floats, s: Floats, stated: Floats, scale: Floats) -> tuple[Floats, Floats]:
-    precise = np.where(np.isnan(stated), 0.0, 1 / scale**2)
-    total = precise + 1 / s**2
-    return (precise * np.nan_to_num(stated) + m / s**2) / total, np.sqrt(1 / total)
+    """Mean and scale of both, weighted by precision; where nothing was stated, the model's, to the last digit."""
+    nothing, mine, theirs = np.isnan(stated), 1 / s**2, 1 / scale**2
+    total = mine + theirs
+    return np.where(nothing, m, (theirs * stated + mine * m) / total), np.where(nothing, s, np.sqrt(1 / total))

@@ -217,6 +217,21 @@ def test_statements_of_others_are_read_at_13_degrees_and_those_of_owners_where_i
     assert owner.m1 > others.m1
 
 
+def test_a_bottles_curve_does_not_depend_on_what_was_stated_for_others() -> None:
+    draws = np.random.default_rng(8)
+    count = 300
+    m1 = draws.uniform(0, 3, count)
+    windows = Curves(m1, draws.uniform(0.05, 0.5, count), m1 + draws.uniform(0.001, 2, count), draws.uniform(0.05, 0.5, count))
+    cellar = Trajectories.of([place_of_wave(17.0)], np.zeros(count, np.int64), 14610.0, 16000.0, 1500, False)
+    first = np.where(np.arange(count) % 3 == 0, 2015.0, np.nan)
+    some = curves_of_bottles(windows, cellar, first, np.full(count, np.nan), np.arange(count) % 2 == 0)
+    none = curves_of_bottles(windows, cellar, np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, np.bool_))
+    unstated = np.isnan(first)
+    for one, other in zip((some.m1, some.s1, some.m2, some.s2), (none.m1, none.s1, none.m2, none.s2), strict=True):
+        np.testing.assert_array_equal(one[unstated], other[unstated])
+        assert (one[~unstated] != other[~unstated]).any()
+
+
 def test_a_stated_side_stands_where_the_models_other_side_crosses_it() -> None:
     cellar = bottle(UNKNOWN_PLACE, born=float(day_of_year(2010)))
     late = curve(3.0, 0.2, 3.5, 0.2)
