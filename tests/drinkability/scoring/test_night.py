@@ -126,6 +126,16 @@ def test_a_broken_part_is_set_aside_and_the_others_stand(make_data, night, rows_
     assert mended.manifest.parts == undisturbed.parts
 
 
+def test_a_part_that_was_damaged_since_its_curves_were_computed_is_set_aside_too(data, night):
+    assert night(data).set_aside == []
+    damaged = data / "bottles" / "part-00002.parquet"
+    content = bytearray(damaged.read_bytes())
+    content[200] ^= 1
+    damaged.write_bytes(content)
+    (broken,) = night(data, as_of=date(2025, 6, 2)).set_aside
+    assert (broken.part, "damaged" in broken.error) == ("part-00002.parquet", True)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -114,6 +114,7 @@ class PartWork:
         known = self.folder.curves_receipt(curves_name)
         if known is None:
             raise BadInput(f"{part.name} has no curves for this night; run step curves first")
+        _require_digest(part)  # also where its curves stand from another night
         night = Night(self.terms.as_of, self.terms.bundle_version, curves_name)
         counts = Counts.none()
         numbers = cast(npt.NDArray[np.int32], np.load(self.folder.row_numbers(curves_name), mmap_mode="r", allow_pickle=False))
