@@ -30,3 +30,12 @@ def test_a_result_is_text_for_people_and_one_document_for_machines(capsys: pytes
 def test_what_is_said_is_shown_to_the_letter(capsys: pytest.CaptureFixture[str]) -> None:
     Reporter().say("a path [bold]in/brackets[/bold]")
     assert capsys.readouterr().err == "a path [bold]in/brackets[/bold]\n"
+
+
+def test_rows_that_are_done_are_shown_with_their_rate_and_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter().measuring("score", 3_000_000) as tell:
+        tell(1_000_000)
+        tell(2_000_000)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("score 3,000,000 of 3,000,000 rows, ")
+    assert line.endswith(" a second, 0 s left")

@@ -5,6 +5,7 @@ Three kills; CELLAR_NIGHT_KILLS=10 for ten of them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -50,18 +51,14 @@ def test_a_night_that_is_killed_again_and_again_ends_as_one_that_was_not(make_da
     while killed < KILLS:
         night = killed % 2
         process = subprocess.Popen(program(data, out, as_of=nights[night]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(draw.uniform(0.1, 0.95) * took[night])
-        except subprocess.TimeoutExpired:
-            pass
         ended = process.poll() is not None
         family = [process.pid, *(each.pid for each in psutil.Process(process.pid).children(recursive=True))] if not ended else []
         # Sometimes all at once, sometimes the one that watches alone: workers then end by themselves, while the next night begins.
         for victim in family if draw.random() < 0.5 else family[:1]:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, 9)
-            except ProcessLookupError:
-                continue
         process.wait(WITHIN_S)
         killed += not ended
         if ended and killed % 2 == night:  # it was done before its moment came: let the next find work

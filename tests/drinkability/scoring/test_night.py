@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from datetime import date
 
 import polars as pl
@@ -31,7 +30,7 @@ def data(make_data, many_bottles, many_places):
 def test_a_night_has_a_row_of_the_published_columns_for_each_bottle_that_is_there(data, night, rows_of_night, tmp_path):
     manifest = night(data).manifest
     rows = rows_of_night(tmp_path / "out")
-    bottles = pl.concat([pl.read_parquet(data / "bottles" / part) for part in sorted(os.listdir(data / "bottles"))])
+    bottles = pl.concat([pl.read_parquet(part) for part in sorted((data / "bottles").iterdir())])
     kept = bottles.filter(pl.col("state") != "consumed")
     assert dict(rows.schema) == dtypes_of("night/bottles")
     for name in ("bottle_id", "member_id", "wine_id", "vintage"):
@@ -127,6 +126,16 @@ def test_a_broken_part_is_set_aside_and_the_others_stand(make_data, night, rows_
     mended = night(data)
     assert mended.set_aside == []
     assert mended.manifest.parts == undisturbed.parts
+
+
+def test_a_part_that_was_damaged_since_its_curves_were_computed_is_set_aside_too(data, night):
+    assert night(data).set_aside == []
+    damaged = data / "bottles" / "part-00002.parquet"
+    content = bytearray(damaged.read_bytes())
+    content[200] ^= 1
+    damaged.write_bytes(content)
+    (broken,) = night(data, as_of=date(2025, 6, 2)).set_aside
+    assert (broken.part, "damaged" in broken.error) == ("part-00002.parquet", True)
 
 
 @pytest.mark.parametrize(

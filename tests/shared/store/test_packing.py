@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.features.histories import EVENT
-from cellar_shared.store.packing import Garbled, _summed, pack_events, pack_list, unpack_events, unpack_list
+from cellar_shared.store.packing import Garbled, pack_events, pack_list, summed, unpack_events, unpack_list
 
 units = st.sampled_from([1, 1000, 1_000_000, 60_000_000, MICROSECONDS_PER_DAY])
 strengths = st.one_of(
@@ -111,7 +111,7 @@ def test_any_bytes_are_a_history_or_refused(value):
 @settings(max_examples=500, derandomize=True)
 def test_any_bytes_with_the_right_checksum_are_a_value_or_refused(body, unpack):
     with suppress(Garbled):
-        unpack(_summed(body, b"key"), b"key")
+        unpack(summed(body, b"key"), b"key")
 
 
 @given(st.lists(st.integers(0, 2**31 - 1), max_size=60), st.integers(0, 2**32))

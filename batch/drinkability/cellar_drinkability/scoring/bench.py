@@ -118,6 +118,7 @@ def bench(
             score_s, floor_s, stream_s = run.score_and_floor(rounds)
         run.clear()
     model_s = _model_seconds(used, reports[-1].answers, wines) if bundle is not None else None
+    shutil.rmtree(work)
     score = statistics.median(score_s)
     return BenchReport(
         wines=wines,

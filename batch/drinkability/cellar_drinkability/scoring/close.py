@@ -15,7 +15,7 @@ import polars as pl
 from cellar_drinkability.scoring import diff
 from cellar_drinkability.scoring.diff import Side, compared, last_rows
 from cellar_drinkability.scoring.inputs import Inputs
-from cellar_drinkability.scoring.layout import MANIFEST, Broken, Folder, Part, Receipt, closing_fingerprint, code_fingerprint, name_of
+from cellar_drinkability.scoring.layout import MANIFEST, Broken, Folder, Part, Receipt, closing_fingerprint, name_of
 from cellar_drinkability.scoring.manifest import (
     FORMAT,
     Changes,
@@ -61,7 +61,7 @@ def closed(inputs: Inputs, previous: Path | None, *, say: Callable[[str], None])
         format=FORMAT,
         as_of=inputs.terms.as_of,
         bundle=inputs.terms.bundle_version,
-        code=code_fingerprint(),
+        code=inputs.terms.code,
         inputs=inputs.terms.inputs,
         rows_in=sum(part.rows_in for part in listed),
         consumed=sum(part.consumed for part in listed),

@@ -73,6 +73,7 @@ def terms_of(
         facts=str(facts),
         places=str(places_file),
         inputs=name_of(facts_name, places_name),
+        code=code_fingerprint(),
         model=model,
     )
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from cellar_drinkability.scoring import curves as of_curves
 from cellar_drinkability.scoring import rows as of_rows
 from cellar_drinkability.scoring.curves import Keys, curve_rows, facts_of, wines_asked
-from cellar_drinkability.scoring.layout import CurvesReceipt, Folder, Part, Receipt, code_fingerprint, name_of
+from cellar_drinkability.scoring.layout import CurvesReceipt, Folder, Part, Receipt, name_of
 from cellar_drinkability.scoring.parquet import SLICE, scratch_beside, written
 from cellar_drinkability.scoring.places import KnownPlaces
 from cellar_drinkability.scoring.reasons import CONSUMED
@@ -37,7 +37,8 @@ MODEL: Final = "cellar_drinkability.scoring.model:WindowModel"
 class Terms(msgspec.Struct, frozen=True):
     """What a night works by, for every part the same; small enough to be handed to each worker.
 
-    `facts` and `places` are the files that inputs.py prepares, `inputs` a digest of what they were made of, `wines` the parts of
+    `code` is the fingerprint of the code that begins the night, so that all workers call a thing by one name. `facts` and `places` are
+    the files that inputs.py prepares, `inputs` a digest of what they were made of, `wines` the parts of
     table wines. `model` names the class that opens the bundle.
     """
 
@@ -49,12 +50,13 @@ class Terms(msgspec.Struct, frozen=True):
     facts: str
     places: str
     inputs: str
+    code: str
     model: str = MODEL
 
     def curves_name(self, part: Part) -> str:
         """What the curves of the part are called."""
         stood = "" if part.as_it_stood is None else str(part.as_it_stood)
-        return name_of("curves", part.digest, self.bundle_version, code_fingerprint(), self.inputs, stood)
+        return name_of("curves", part.digest, self.bundle_version, self.code, self.inputs, stood)
 
     def bottles_name(self, part: Part) -> str:
         """What the night's rows of the part are called."""
@@ -115,6 +117,7 @@ class PartWork:
         known = self.folder.curves_receipt(curves_name)
         if known is None:
             raise BadInput(f"{part.name} has no curves for this night; run step curves first")
+        _require_digest(part)  # also where its curves stand from another night
         night = Night(self.terms.as_of, self.terms.bundle_version, curves_name)
         counts = Counts.none()
         numbers = cast(npt.NDArray[np.int32], np.load(self.folder.row_numbers(curves_name), mmap_mode="r", allow_pickle=False))
@@ -154,7 +157,7 @@ class PartWork:
             asked = facts_of(asked, self._known(asked)).select("facts", "year")
             pairs = pl.concat([pairs, asked]).unique(maintain_order=True)
         wines = pl.scan_parquet(self.terms.wines, glob=False) if self.terms.wines else pl.LazyFrame(schema={"wine_id": pl.String})
-        cache = self.folder.cache / f"windows-{self.terms.bundle_version}-{code_fingerprint()}"
+        cache = self.folder.cache / f"windows-{self.terms.bundle_version}-{self.terms.code}"
         return Answers.of(self._opened(), wines, Path(self.terms.facts), pairs, cache, name), rows_in
 
     def _opened(self) -> Model:

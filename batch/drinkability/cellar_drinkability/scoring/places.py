@@ -16,7 +16,7 @@ import polars as pl
 
 from cellar_shared.ageing.storage import UNKNOWN_PLACE, Place, place_of_trace, places_of_waves
 
-ROWS_AT_ONCE: Final = 2_000_000
+ROWS_AT_ONCE: Final = 250_000  # of table storage, held in memory at a time
 MICROSECONDS_PER_DAY: Final = 86_400_000_000
 
 SCHEMA: Final = {
