@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,20 @@ from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import simulate_world
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+GENERATED = pytest.StashKey[Counter[str]]()
+
+
+@pytest.fixture(scope="session")
+def generated(pytestconfig: pytest.Config) -> Counter[str]:
+    """How many cases of what were generated and tried; pytest's output ends with them."""
+    return pytestconfig.stash.setdefault(GENERATED, Counter())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for what, count in sorted(config.stash.get(GENERATED, Counter()).items()):
+        terminalreporter.write_line(f"generated: {count:,} {what}")
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ TOPICS = {
     "bench": "Measure what things cost.",
     "train": "Learn a model and write it as a bundle.",
     "evaluate": "Judge a recipe or a bundle on splits of its own past.",
+    "labels": "What became of answers, joined to what had been said.",
     "serve": "Answer requests over HTTP.",
     "keys": "Keys that callers of a service show.",
     "api": "The HTTP contract as files: documents, what would break, typed clients.",

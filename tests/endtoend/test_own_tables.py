@@ -65,6 +65,11 @@ def test_the_commands_print_what_the_page_says(output: str) -> None:
     assert [line for line in said if line not in output.splitlines()] == []
 
 
+def test_the_answer_stands_on_what_the_increment_brought_once_it_is_materialized(output: str) -> None:
+    before, after = (int(line.partition(":")[2]) for line in output.splitlines() if line.startswith('"own_tastings"'))
+    assert after == before + 1
+
+
 def test_the_answer_follows_the_customers_taste_as_the_page_claims(output: str) -> None:
     (line,) = (line for line in output.splitlines() if '"request_id"' in line)
     (shown,) = blocks("json")

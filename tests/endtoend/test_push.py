@@ -1,7 +1,8 @@
-"""A rating that is sent to one service changes the very next answer of another, and stays when the next generation is written."""
+"""A rating that is sent to one service or pushed by file changes the very next answer of another, and stays in the next generation."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -40,7 +41,7 @@ def own_tastings(service: Any, member_id: str) -> tuple[int, str]:
     return answer["results"][0]["evidence"]["own_tastings"], answer["model"]["generation"]
 
 
-def test_a_rating_that_is_posted_changes_the_very_next_answer_and_stays(made, place, cellar, serving, serving_events):
+def test_a_rating_that_is_posted_or_pushed_by_file_changes_the_very_next_answer_and_stays(made, place, cellar, serving, serving_events):
     data, url = place
     is_redis = url.startswith("redis")
     with serving(made, store=url) as preference, serving_events(url, None if is_redis else data) as events:
@@ -54,14 +55,20 @@ def test_a_rating_that_is_posted_changes_the_very_next_answer_and_stays(made, pl
             assert own_tastings(preference, "somebody new") == (count, first_generation)
         assert {each["status"] for each in events.ask("POST", "/events", sent)[1]["results"]} == {"duplicate"}
         assert own_tastings(preference, "m1")[0] == before + 3
+        file = data.parent / "events.jsonl"
+        file.write_text(f"{json.dumps(rating('f1', 'm1', 'w006'))}\n")
+        for accepted in (1, 0):  # by file as well, and once
+            done = cellar("push", file, "--data", data, "--store", url, "--json")
+            assert (done.returncode, json.loads(done.stdout)["accepted"]) == (0, accepted), done.stderr
+            assert own_tastings(preference, "m1") == (before + 4, first_generation)
         done = cellar("materialize", "--data", data, "--store", url)
         assert done.returncode == 0, done.stderr
         end = time.monotonic() + WITHIN_S
         while (seen := own_tastings(preference, "m1"))[1] == first_generation:
-            assert seen[0] == before + 3
+            assert seen[0] == before + 4
             assert time.monotonic() < end, "the new generation is not taken up"
             time.sleep(0.05)
-        assert seen[0] == before + 3
+        assert seen[0] == before + 4
         assert own_tastings(preference, "somebody new")[0] == 3
         assert {each["status"] for each in events.ask("POST", "/events", sent)[1]["results"]} == {"duplicate"}
         assert (events.stop(), preference.stop()) == (0, 0)

@@ -214,6 +214,13 @@ def test_data_that_the_store_was_not_made_of_is_not_taken_for_it(connect, lmdb_p
         EventsService(open_store(lmdb_place.url), tmp_path / "nowhere").load()
 
 
+def test_events_are_taken_in_though_what_serving_maps_is_damaged(connect, lmdb_place):
+    store = open_store(lmdb_place.url)
+    (store.generations / store.current_id() / "wines.npy").write_bytes(b"")
+    client = connect(EventsService(store, lmdb_place.data))
+    assert client.statuses(rating("p1")) == ["accepted"]
+
+
 def test_every_event_is_counted_by_kind_and_outcome(client):
     def counted() -> dict[tuple[str, str], float]:
         return next((dict(family.numbers) for family in RECORDER.families() if family.metric is names.EVENTS), {})

@@ -64,8 +64,8 @@ def serving() -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[str
     """Starts `cellar serve preference` on a line as a process; gives it and its port once it listens, ready or not."""
 
     @contextmanager
-    def start(line: Line, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
-        words = ["serve", "preference", "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port)]
+    def start(line: Line, port: int = 0, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+        words = ["serve", "preference", "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port), *options]
         environment = os.environ | {"COLUMNS": "200"}
         with subprocess.Popen(
             [sys.executable, "-m", "cellar_shared", *words], stderr=subprocess.PIPE, text=True, env=environment

@@ -46,7 +46,9 @@ def generation_of(store: Store, data: Path | None) -> GenerationManifest:
 
     BadInput when there is none, Incompatible when `data` is not what it was made of: equal ids of others mean nothing.
     """
-    manifest = read_manifest(store.folder(store.current_id()))
+    generation_id = store.current_id()
+    # Where the folder lies here its manifest is enough: what serving maps of it may be damaged, and events are taken in.
+    manifest = read_manifest(store.folder(generation_id) if isinstance(store, RedisStore) else store.generations / generation_id)
     if data is not None:
         own = read_data_manifest(data)
         if (own.namespace, own.scale) != (manifest.namespace, manifest.scale):

@@ -13,9 +13,10 @@ from cellar_events.commits import Commits, Full, NotTaken
 from cellar_events.contract import EXAMPLE, Envelope, EventResult, EventsAnswer, EventsRequest
 from cellar_events.doors import STORE_WITHIN_S, durability_of, generation_of, open_door, verify_durability
 from cellar_events.judging import judge
+from cellar_shared.errors import CellarError
 from cellar_shared.events.journal import Receipt
 from cellar_shared.events.pushed import Event
-from cellar_shared.service.contract import RequestContext
+from cellar_shared.service.contract import NotYet, RequestContext
 from cellar_shared.service.deadline import Deadline
 from cellar_shared.service.limits import retry_after_ms
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
@@ -55,9 +56,13 @@ class EventsService:
     def load(self) -> None:
         """Look the generation and the data over, open the door, verify that it can make events durable.
 
-        A Redis that is away does not keep the service from starting: until it is back, nothing is taken in.
+        A Redis that is away does not keep the service from starting: until it is back, nothing is taken in. NotYet while there is
+        no generation of the data: the next `materialize` may write one.
         """
-        generation = generation_of(self._store, self._data)
+        try:
+            generation = generation_of(self._store, self._data)
+        except CellarError as error:
+            raise NotYet(str(error)) from error
         self._scale, self._namespace = generation.scale, generation.namespace
         verify_durability(self._store, self._durability, self._store_within_s)
         self._commits.start()

@@ -120,6 +120,10 @@ class Journal:
             row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
         return int(row[0]) if row else 0
 
+    def folded_through(self) -> int:
+        """The position up to which the data's tables hold what was accepted."""
+        return read_manifest(self._manifest.parent).journal_through
+
     def after(self, position: int, through: int | None = None) -> Iterator[Accepted]:
         """The entries behind `position` that still have their content, in order, up to `through`."""
         through = self.last() if through is None else through

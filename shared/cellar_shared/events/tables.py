@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -181,10 +181,15 @@ class DataWriter:
 
     def add(self, table: str, rows: pl.DataFrame) -> None:
         """Append one part to `table`; columns are brought to the schema's names, order and dtypes."""
+        self.add_written(table, lambda file: (rows.height, write_part(file, table, rows)))
+
+    def add_written(self, table: str, write: Callable[[Path], tuple[int, str]]) -> int:
+        """Append one part to `table` that `write` puts into the file given, and answers with its rows and digest; how many rows."""
         parts = self._parts.setdefault(table, {})
         name = f"part-{len(parts):05d}.parquet"
-        parts[name] = write_part(self.staging / table / name, table, rows)
-        self._rows[table] = self._rows.get(table, 0) + rows.height
+        rows, parts[name] = write(self.staging / table / name)
+        self._rows[table] = self._rows.get(table, 0) + rows
+        return rows
 
 
 def conformed(table: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -202,6 +207,11 @@ def write_part(file: Path, table: str, rows: pl.DataFrame) -> str:
     ready = conformed(table, rows)
     file.parent.mkdir(parents=True, exist_ok=True)
     ready.write_parquet(file, compression="zstd")
+    return synced_digest(file)
+
+
+def synced_digest(file: Path) -> str:
+    """The digest of a part that was written, which is on disk from then on."""
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,7 +9,7 @@ Beside the plain likes each key gathers how far its likes lay above what could b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from cellar_shared.features.wines import Wines
 DAY_BITS: Final = 20  # 2**20 days reach the year 4840
 YEAR_DAYS: Final = 365
 SEASON_DAYS: Final = 90
+ROWS_AT_ONCE: Final = 100_000
 PRIOR_RATINGS: Final = 200.0  # weight of the long-run rate in the trailing one: a year with fewer ratings says little
 
 # What is added up per key and day, column by column: ratings, likes, poor and great ones, and how far likes and strengths
@@ -95,45 +96,10 @@ class RunningCounts:
     @classmethod
     def of_values(cls, keys: Int64s, days: Int64s, values: Float64s, everyone_days: Int64s, everyone_values: Float64s) -> RunningCounts:
         """Count `values` (rows, TOTALS) under `keys` (rows,) on `days` (rows,), and everyone's; UNKNOWN keys are left out."""
-        named = keys != UNKNOWN
-        key, day, value = keys[named], np.maximum(days[named], 0), values[named]  # a step holds no day before 1970
-        order = np.lexsort((day, key))
-        key, day, value = key[order], day[order], value[order]
-        new_key = np.ones(len(key), dtype=bool)
-        new_key[1:] = key[1:] != key[:-1]
-        last_of_step = np.ones(len(key), dtype=bool)
-        last_of_step[:-1] = new_key[1:] | (day[1:] != day[:-1])
-        running = np.cumsum(value, axis=0)
-        starts = np.flatnonzero(new_key)
-        before = running[starts] - value[starts]
-        index = np.cumsum(new_key) - 1
-        steps = np.flatnonzero(last_of_step)
-        totals = (running[steps] - before[index[steps]]).astype(np.float32)
-        order = np.argsort(everyone_days, kind="stable")
-        of_day, last = np.unique(everyone_days[order][::-1], return_index=True)
-        everyone = np.cumsum(everyone_values[order], axis=0)[len(order) - 1 - last]
-        return cls(key[new_key], (index[steps] << DAY_BITS) | day[steps], totals, of_day, everyone)
-
-    @classmethod
-    def joined(cls, parts: Iterable[tuple[Int64s, Int64s, Float64s]], everyone_days: Int64s, everyone_values: Float64s) -> RunningCounts:
-        """As `of_values` of all parts (keys, days, values) together, where no key is in two of them; a part at a time in memory."""
-        none = np.zeros(0, dtype=np.int64), np.zeros((0, len(TOTALS)))
-        whole = cls.of_values(none[0], none[0], none[1], everyone_days, everyone_values)
-        counted = [cls.of_values(*part, *none) for part in parts]
-        keys = np.concatenate([part.keys for part in counted])
-        order = np.argsort(keys, kind="stable")
-        rank = np.empty(len(keys), dtype=np.int64)
-        rank[order] = np.arange(len(keys))
-        firsts = np.cumsum([0, *(len(part.keys) for part in counted)])
-        steps = np.concatenate(
-            [
-                (rank[first + (part.steps >> DAY_BITS)] << DAY_BITS) | (part.steps & ((1 << DAY_BITS) - 1))
-                for first, part in zip(firsts, counted, strict=False)
-            ]
-        )
-        in_order = np.argsort(steps, kind="stable")
-        totals = np.concatenate([part.totals for part in counted])[in_order]
-        return cls(keys[order], steps[in_order], totals, whole.days, whole.everyone)
+        at = np.argsort(everyone_days, kind="stable")
+        of_day, last = np.unique(everyone_days[at][::-1], return_index=True)
+        everyone = np.cumsum(everyone_values[at], axis=0)[len(at) - 1 - last]
+        return cls(*added_up(keys[:, None], np.arange(len(keys)), days, values.__getitem__), of_day, everyone)
 
     def before(self, keys: Int64s, days: Int64s) -> Float64s:
         """What each key had gathered before 00:00 UTC of its day: keys' shape + (TOTALS,); `days` broadcasts against `keys`."""
@@ -176,6 +142,55 @@ class RunningCounts:
         """Write one .npy file per array."""
         for name in self.__slots__:
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+
+
+def added_up(
+    keys: Int64s, row_keys: npt.NDArray[np.integer[Any]], days: Int64s, values_of: Callable[[Int64s], Float64s]
+) -> tuple[Int64s, Int64s, npt.NDArray[np.float32]]:
+    """`keys`, `steps` and `totals` of RunningCounts out of rows that each count under several keys.
+
+    `keys` (sets, keys of a set) int64, UNKNOWN left out; `row_keys` (rows,): each row's set; `days` (rows,); `values_of` gives
+    the values (n, TOTALS) of some rows. What is added must be exact in any order. Beside the result and a few bytes a row,
+    ROWS_AT_ONCE rows are in memory.
+    """
+    rows = np.argsort(row_keys, kind="stable")  # those of a set one after the other
+    rows_of_set = np.bincount(row_keys, minlength=len(keys))
+    first_row = np.cumsum(rows_of_set) - rows_of_set
+    named = np.flatnonzero(keys.ravel() != UNKNOWN)
+    in_order = named[np.argsort(keys.ravel()[named], kind="stable")]
+    distinct, first = np.unique(keys.ravel()[in_order], return_index=True)
+    sets = in_order // keys.shape[1]
+    reached = np.concatenate([[0], np.cumsum(rows_of_set[sets])])  # rows counted under the keys before
+    of_key = np.append(reached[first], reached[-1])
+    steps, totals = np.zeros(0, dtype=np.int64), np.zeros((0, len(TOTALS)), dtype=np.float32)
+    start = 0
+    while start < len(distinct):
+        # As many whole keys as fit, or one that is larger.
+        end = max(int(np.searchsorted(of_key, of_key[start] + ROWS_AT_ONCE, side="right")) - 1, start + 1)
+        parts = []
+        for least in range(int(of_key[start]), int(of_key[end]), ROWS_AT_ONCE):
+            counted = np.arange(least, min(least + ROWS_AT_ONCE, int(of_key[end])))
+            place = np.searchsorted(reached, counted, side="right") - 1
+            row = rows[first_row[sets[place]] + counted - reached[place]]
+            key = np.searchsorted(of_key, counted, side="right") - 1
+            parts.append(_by_step(key << DAY_BITS | np.maximum(days[row], 0), values_of(row)))  # a step holds no day before 1970
+        step, added = _by_step(*(np.concatenate(part) for part in zip(*parts, strict=True))) if len(parts) > 1 else parts[0]
+        running = np.cumsum(added, axis=0)
+        is_new = np.diff(step >> DAY_BITS, prepend=-1) > 0
+        before = (running - added)[is_new][np.cumsum(is_new) - 1]
+        done = len(steps)
+        for grown in (steps, totals):  # in place: a copy of all there is would be the most that is in memory
+            grown.resize((done + len(step), *grown.shape[1:]), refcheck=False)
+        steps[done:], totals[done:] = step, running - before
+        start = end
+    return distinct, steps, totals
+
+
+def _by_step(steps: Int64s, values: Float64s) -> tuple[Int64s, Float64s]:
+    """The distinct steps in their order, and the sum of each one's values."""
+    order = np.argsort(steps, kind="stable")
+    distinct, first = np.unique(steps[order], return_index=True)
+    return distinct, np.add.reduceat(values[order], first, axis=0) if len(first) else values
 
 
 def _plain(mapped: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -31,12 +31,13 @@ def forget(
     from cellar_shared.telemetry import forgetting
     from cellar_shared.telemetry.predictions import PredictionSettings
 
-    def forget_predictions(member_id: str) -> int:
-        rows = 0
+    def forget_predictions(member_id: str) -> forgetting.Forgotten:
+        rows = pending = 0
         for folder in prediction_log or ():
             if (settings := PredictionSettings.from_environment(folder)) is not None:
-                rows += forgetting.forget(folder, [settings.member_hash().of(member_id)]).rows
-        return rows
+                forgotten = forgetting.forget(folder, [settings.member_hash().of(member_id)])
+                rows, pending = rows + forgotten.rows, pending + forgotten.pending
+        return forgetting.Forgotten(rows, pending)
 
     reporter = Reporter(as_json)
     if missing := [folder for folder in prediction_log or () if not folder.is_dir()]:

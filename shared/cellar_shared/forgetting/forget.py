@@ -24,6 +24,7 @@ from cellar_shared.store.cellars import Cellars
 from cellar_shared.store.generation_folders import listed
 from cellar_shared.store.port import Store, member_key
 from cellar_shared.store.rating_log import event_hashes
+from cellar_shared.telemetry.forgetting import Forgotten
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -35,6 +36,7 @@ class Receipt(msgspec.Struct, frozen=True):
     prediction_log_rows: int
     in_generations: list[str]
     in_bundles: list[str]
+    prediction_logs_pending: int = 0
 
     def text(self) -> str:
         """The receipt for a person."""
@@ -43,6 +45,11 @@ class Receipt(msgspec.Struct, frozen=True):
             f"{self.member_id} is unknown to every reader from now on.",
             f"Deleted: {self.journal_events:,} events of the journal, {tables}, {self.prediction_log_rows:,} rows of prediction logs.",
         ]
+        if self.prediction_logs_pending:
+            lines.append(
+                f"{self.prediction_logs_pending} service(s) have yet to take rows out of the prediction log that they write: "
+                "they do when they go on; forget again to be told so."
+            )
         if self.in_generations:
             lines.append(f"Still in generation {', '.join(self.in_generations)}: run `cellar materialize`, which deletes it.")
         if self.in_bundles:
@@ -56,7 +63,7 @@ def forget(
     store: Store,
     *,
     bundles: Sequence[Path] = (),
-    forget_predictions: Callable[[str], int] = lambda member_id: 0,
+    forget_predictions: Callable[[str], Forgotten] = lambda member_id: Forgotten(0, 0),
     say: Callable[[str], None],
 ) -> Receipt:
     """Forget `member_id`; `bundles` are looked through for what they learnt from, `forget_predictions` deletes logged answers.
@@ -66,6 +73,9 @@ def forget(
     """
     folder = DataFolder.open(data)
     in_bundles = _bundles_that_learnt_from(member_id, folder, bundles)
+    if in_bundles:
+        # At once: when their events are gone, after a crash too, nobody can tell any more.
+        say(f"learnt from by {', '.join(in_bundles)}")
     journal = Journal(data)
     try:
         journal_events = store.hide(member_id, journal, now_s=time.time())
@@ -75,13 +85,15 @@ def forget(
         journal_events += store.hide(member_id, journal, now_s=time.time())
     finally:
         journal.close()
+    predictions = forget_predictions(member_id)
     return Receipt(
         member_id=member_id,
         journal_events=journal_events,
         table_rows=table_rows,
-        prediction_log_rows=forget_predictions(member_id),
+        prediction_log_rows=predictions.rows,
         in_generations=asyncio.run(_generations_with(member_id, store)),
         in_bundles=in_bundles,
+        prediction_logs_pending=predictions.pending,
     )
 
 

@@ -18,6 +18,10 @@ class ServiceNotReady(CellarError):
     """Raised by `load`: this process must not answer; the sentence is shown to whoever asks for readiness."""
 
 
+class NotYet(CellarError):
+    """Raised by `load`: what it needs is not there or does not fit yet, and may be put right from outside; `load` is called again."""
+
+
 class RequestContext(msgspec.Struct, frozen=True):
     """What the frame knows about one request."""
 
@@ -53,7 +57,8 @@ class ScoringService(Protocol):
         ...
 
     def load(self) -> None:
-        """Verify, replay and map; may block for minutes, in a thread of its own. Any exception: never ready."""
+        """Verify, replay and map; may block for minutes, in a thread of its own. NotYet: called again after a while.
+        Any other exception: never ready."""
         ...
 
     def metadata(self) -> ModelMetadata:

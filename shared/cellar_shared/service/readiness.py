@@ -1,12 +1,13 @@
-"""Whether this process may answer: loading, ready, failed for good with the reason, or leaving; `app` starts it and asks it."""
+"""Whether this process may answer: loading, ready, waiting or failed for good with the reason, or leaving; `app` starts and asks it."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from cellar_shared.errors import CellarError
-from cellar_shared.service.contract import ScoringService
+from cellar_shared.service.contract import NotYet, ScoringService
 from cellar_shared.service.problems import Problem
 from cellar_shared.telemetry import names
 from cellar_shared.telemetry.logs import fault
@@ -15,6 +16,7 @@ from cellar_shared.telemetry.recorder import RECORDER
 logger = logging.getLogger("cellar.service")
 
 LOADING_RETRY_MS = 1000
+LOAD_AGAIN_S = 2.0
 LEAVING = "This process is about to stop: send what is new elsewhere, what is sent here is still answered."
 
 
@@ -34,7 +36,7 @@ class Readiness:
         threading.Thread(target=self._load, name=f"load-{self._service.name}", daemon=True).start()
 
     def wait(self, timeout_s: float) -> bool:
-        """Did loading end, well or badly, within `timeout_s`?"""
+        """Did loading end within `timeout_s`, well, badly, or for now?"""
         return self._settled.wait(timeout_s)
 
     def require(self) -> None:
@@ -54,8 +56,23 @@ class Readiness:
             raise Problem("not-ready", LEAVING)
 
     def _load(self) -> None:
+        told = ""
+        while (waits_for := self._tried()) is not None:
+            if waits_for != told:  # once, not at every try
+                logger.error("%s is not ready yet: %s", self._service.name, waits_for)
+            told = waits_for
+            self._settled.set()
+            time.sleep(LOAD_AGAIN_S)
+        self._settled.set()
+
+    def _tried(self) -> str | None:
+        """What loading has to wait for; None once it has ended for good, well or badly."""
         try:
             self._service.load()
+        except NotYet as missing:
+            detail = f"Not ready yet, loading is tried again every {LOAD_AGAIN_S:g} s: {missing}"
+            self._refusal = Problem("not-ready", detail, retry_after_ms=round(LOAD_AGAIN_S * 1000))
+            return str(missing)
         except CellarError as refusal:
             logger.error("%s is not ready: %s", self._service.name, refusal)
             self._refuse(str(refusal))
@@ -66,8 +83,7 @@ class Readiness:
         else:
             self.is_ready = True
             RECORDER.set(names.READY, 1)
-        finally:
-            self._settled.set()
+        return None
 
     def _refuse(self, reason: str) -> None:
         self._refusal = Problem("not-ready", f"Loading failed and will not be tried again: {reason}")

@@ -27,7 +27,7 @@ LINK_VARIABLE: Final = "CELLAR_WORKER_LINK"
 # What a worker says.
 ACCEPTING: Final = b"a"
 LOADED: Final = b"l"
-FAILED: Final = b"f"  # loading failed for good; it stays to say why
+FAILED: Final = b"f"  # loading failed, for good or for now; it stays to say why
 LEAVING: Final = b"x"  # it was told to stop, and not by the supervisor
 # What the supervisor says.
 ACCEPT: Final = b"A"  # nobody else does
@@ -114,15 +114,17 @@ class _Worker:
     async def _watch_loading(self) -> None:
         while not self._readiness.wait(0):
             await asyncio.sleep(LOOK_EVERY_S)
-        if self._readiness.is_ready:
-            self._say(LOADED)
-            self._accept()
-        elif self._is_accepting:
+        if not self._readiness.is_ready:
+            if not self._is_accepting:
+                # The others answer; a process that only refuses would spoil their answers.
+                self.status = EXIT_NOT_LOADED
+                self._server.stop(0)
+                return
             self._say(FAILED)
-        else:
-            # The others answer; a process that only refuses would spoil their answers.
-            self.status = EXIT_NOT_LOADED
-            self._server.stop(0)
+            while not self._readiness.is_ready:  # it may be waiting for something that comes
+                await asyncio.sleep(LOOK_EVERY_S)
+        self._say(LOADED)
+        self._accept()
 
     def _accept(self) -> None:
         if not self._is_accepting and not self._server.is_stopping:

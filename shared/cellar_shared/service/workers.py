@@ -175,6 +175,7 @@ class Supervisor:
                 self._on_listening()
         elif word == LOADED:
             self._has_loaded = True
+            worker.has_failed = False
             for other in self._workers:
                 if other.has_failed:
                     other.tell(RETIRE)  # what was in its way has passed: another try takes its place

@@ -12,10 +12,13 @@ from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
 import lmdb
+import msgspec
 import numpy as np
 
+from cellar_shared.errors import BadInput
 from cellar_shared.features.histories import Events
 from cellar_shared.store.door import JournalBacked
+from cellar_shared.store.generation import GenerationManifest, file_digest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import read_current
 from cellar_shared.store.memory_store import with_entry, without_trimmed
 from cellar_shared.store.overlay import PUSHED, Entry, Kept, Pushed
@@ -25,15 +28,18 @@ from cellar_shared.store.port import StoreUnavailable, member_key
 ROOM_BYTES: Final = 1 << 40  # address space to map while writing, not disk
 OVERLAY_ROOM_BYTES: Final = 1 << 36
 READERS: Final = 1024
+MEMBERS: Final = "members/data.mdb"
 THROUGH: Final = b"through"  # no member's key has seven bytes
 TRIMMED: Final = b"trimmed"
 
 
 class _Environment:
-    """An opened environment; it closes when nobody refers to it any more."""
+    """An opened environment; it closes when nobody refers to it any more. `file` is which file it is: device and inode."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.lmdb = lmdb.open(str(folder), max_dbs=0, readahead=False, **options)
+        status = (folder / "data.mdb").stat()
+        self.file = (status.st_dev, status.st_ino)
 
     def __del__(self) -> None:
         if (opened := getattr(self, "lmdb", None)) is not None:
@@ -56,19 +62,19 @@ def _environment(folder: Path, **options: Any) -> _Environment:
         except FileNotFoundError:
             pass
         opened = _Environment(folder, **options)
-        status = (folder / "data.mdb").stat()
-        _opened[os.getpid(), status.st_dev, status.st_ino] = opened
+        _opened[os.getpid(), *opened.file] = opened
         return opened
 
 
 class LmdbReader:
     """Members of one generation, and the store's overlay, each read in one transaction."""
 
-    def __init__(self, folder: Path, store: LmdbStore) -> None:
-        self._folder = folder
+    def __init__(self, generation: Path, store: LmdbStore) -> None:
+        self._generation = generation
         self._store = store
         self._members: _Environment | None = None
         self._transaction: lmdb.Transaction | None = None
+        self._damaged: tuple[int, int] | None = None  # device and inode
 
     async def read(self, member_id: str) -> Kept:
         key = member_key(member_id)
@@ -100,8 +106,20 @@ class LmdbReader:
 
     def _opened(self) -> _Environment:
         if self._members is None:
-            self._members = _environment(self._folder, readonly=True, lock=False)
+            self._require_whole()
+            self._members = _environment((self._generation / MEMBERS).parent, readonly=True, lock=False)
         return self._members
+
+    def _require_whole(self) -> None:
+        """lmdb.Error where the members are not those that were written: reading past the end of a file cut short ends the process."""
+        status = (self._generation / MEMBERS).stat()
+        file = (status.st_dev, status.st_ino)
+        if file != self._damaged:
+            with suppress(BadInput):
+                digest = read_manifest(self._generation).files.get(MEMBERS)
+                self._damaged = file if digest and file_digest(self._generation / MEMBERS) != digest else None
+        if file == self._damaged:
+            raise lmdb.CorruptedError(f"{self._generation / MEMBERS} is damaged; run `cellar materialize` again")
 
     def _reading(self) -> lmdb.Transaction:
         """The one transaction in which an environment that never changes is read."""
@@ -116,6 +134,7 @@ class LmdbStore(JournalBacked):
     def __init__(self, folder: Path) -> None:
         self._path = folder
         self._overlay: _Environment | None = None
+        self._verified: list[GenerationManifest] = []
 
     @property
     def name(self) -> str:
@@ -133,10 +152,17 @@ class LmdbStore(JournalBacked):
         return read_current(self.generations, self.name)
 
     def folder(self, generation_id: str) -> Path:
-        return self.generations / generation_id
+        folder = self.generations / generation_id
+        manifest = read_manifest(folder)
+        # Once a process: two seconds where there are a million members. Theirs are looked at when they are opened.
+        if manifest not in self._verified:
+            arrays = {name: digest for name, digest in manifest.files.items() if name != MEMBERS}
+            verify_files(folder, msgspec.structs.replace(manifest, files=arrays))
+            self._verified = [*self._verified[-1:], manifest]
+        return folder
 
     def reader(self, generation_id: str) -> LmdbReader:
-        reader = LmdbReader(self.folder(generation_id) / "members", self)
+        reader = LmdbReader(self.generations / generation_id, self)
         # Now, while the generation is there: a service may serve it for longer than `materialize` keeps it.
         with suppress(lmdb.Error, OSError):
             reader.open()
@@ -164,7 +190,7 @@ class LmdbStore(JournalBacked):
         return written
 
     def holds_members(self, generation_id: str) -> bool:
-        return (self.folder(generation_id) / "members" / "data.mdb").is_file()
+        return (self.generations / generation_id / MEMBERS).is_file()
 
     def written(self) -> set[str]:
         return set()
@@ -231,18 +257,29 @@ class LmdbStore(JournalBacked):
         self.close()
 
     def _overlay_environment(self) -> _Environment | None:
-        """The overlay; None while nothing was ever pushed."""
-        if self._overlay is None and (self._path / "overlay" / "data.mdb").is_file():
-            return self._made_overlay()
+        """The overlay as it stands now; None while nothing was ever pushed.
+
+        It is looked for each time, which takes about two microseconds: where the store was deleted and written anew, or moved,
+        what is open still is nobody's any more.
+        """
+        try:
+            file = (self._path / "overlay" / "data.mdb").stat()
+        except FileNotFoundError:
+            self._overlay = None
+            return None
+        if self._overlay is None or self._overlay.file != (file.st_dev, file.st_ino):
+            return self._opened_overlay()
         return self._overlay
 
     def _made_overlay(self) -> _Environment:
         """The overlay, made where there is none."""
-        if self._overlay is None:
-            folder = self._path / "overlay"
-            folder.mkdir(parents=True, exist_ok=True)
-            self._overlay = _environment(folder, map_size=OVERLAY_ROOM_BYTES, max_readers=READERS)
-            self._overlay.lmdb.reader_check()  # places of readers that were killed
+        return self._overlay_environment() or self._opened_overlay()
+
+    def _opened_overlay(self) -> _Environment:
+        folder = self._path / "overlay"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._overlay = _environment(folder, map_size=OVERLAY_ROOM_BYTES, max_readers=READERS)
+        self._overlay.lmdb.reader_check()  # places of readers that were killed
         return self._overlay
 
 

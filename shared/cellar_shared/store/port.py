@@ -75,7 +75,7 @@ class Store(Protocol):
         """The id of the generation that readers use; BadInput when there is none yet."""
 
     def folder(self, generation_id: str) -> Path:
-        """The local folder with a generation's manifest and mapped arrays; BadInput when the store lacks it."""
+        """The local folder with a generation's manifest and mapped arrays; BadInput when the store lacks it or it is damaged."""
 
     def reader(self, generation_id: str) -> Reader:
         """A reader of the generation's members. A store that is away now is found when it is back."""

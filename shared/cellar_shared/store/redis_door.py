@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final, cast
 
 import redis
@@ -24,7 +25,7 @@ from cellar_shared.events.journal import Accepted, Journal, Receipt, Status
 from cellar_shared.events.pushed import Event, content_digest, decode_event, encode_event
 from cellar_shared.store.door import entry_of
 from cellar_shared.store.port import Settled, StoreUnavailable, member_key
-from cellar_shared.store.redis_scripts import ACCEPT, REACHED, RedisAddress, field_of
+from cellar_shared.store.redis_scripts import ACCEPT, HIDE, REACHED, TAKE_BACK, RedisAddress, field_of
 
 logger = logging.getLogger("cellar.store")
 
@@ -137,31 +138,60 @@ class Drain:
         deleted from the stream, once the journal has it on disk. One drain at a time works on a journal: so it holds exactly the
         beginning of what was accepted.
         """
-        stream = self.address.key("stream")
-        _have_group(client, stream)
-        taken = 0
+        _have_group(client, self.address.key("stream"))
         with self.journal.draining():
-            lying = client.xlen(stream)
-            for entries in self._entries(client, stream, wait_ms):
-                # An entry that was deleted while it was pending has no fields.
-                events = [decode_event(fields[b"content"]) for _, fields in entries if fields]
-                self._take_back(client, events, self.journal.append(events, now_s=now_s))
-                ids = [entry_id for entry_id, _ in entries]
-                client.xack(stream, GROUP, *ids)
-                client.xdel(stream, *ids)
-                taken += len(events)
-                if taken >= lying:
-                    break
-            reached = client.register_script(REACHED)(keys=[stream, self.address.key("position")])
+            taken = self._take(client, now_s=now_s, wait_ms=wait_ms)
+            reached = client.register_script(REACHED)(keys=[self.address.key("stream"), self.address.key("position")])
             return taken, Settled(int(reached), self.journal.last())
 
-    def _take_back(self, client: redis.Redis, events: Sequence[Event], receipts: Sequence[Receipt]) -> None:
-        """Out of the overlay again with what the data knows by import, which no door can know."""
-        for event, receipt in zip(events, receipts, strict=True):
+    def hide(self, client: redis.Redis, member_id: str, *, now_s: float) -> list[str]:
+        """Forget the member at a position: readers see nothing from before it any more, and the journal has nothing of it; the ids
+        of the events that it had. What is accepted behind that position stays, however soon it comes."""
+        _have_group(client, self.address.key("stream"))
+        key = member_key(member_id)
+        with self.journal.draining():
+            # The journal knows first: a generation made from now on, also after a kill below, is made without the member.
+            self._take(client, now_s=now_s)
+            deleted = self.journal.forget(member_id, now_s=now_s)
+            position = client.register_script(HIDE)(
+                keys=[self.address.key("position"), self.address.key("o", key), self.address.key("touched")], args=[key]
+            )
+            self._take(client, now_s=now_s, through=int(position))
+            return deleted + self.journal.forget(member_id, now_s=now_s)
+
+    def _take(self, client: redis.Redis, *, now_s: float, wait_ms: int = 0, through: float = inf) -> int:
+        """Bring what lies in the stream up to the position `through` into the journal; how many events."""
+        stream = self.address.key("stream")
+        taken = 0
+        lying = client.xlen(stream)
+        for entries in self._entries(client, stream, wait_ms):
+            # An entry that was deleted while it was pending has no fields. What lies further on stays pending for the next time.
+            some = [(entry_id, fields) for entry_id, fields in entries if not fields or int(fields[b"position"]) <= through]
+            drained = [(int(fields[b"position"]), decode_event(fields[b"content"])) for _, fields in some if fields]
+            self._take_back(client, drained, self.journal.append([event for _, event in drained], now_s=now_s))
+            if some:
+                ids = [entry_id for entry_id, _ in some]
+                # Both or neither: acknowledged and not deleted it would never be met again, and hold up for good where all is settled.
+                pipeline = client.pipeline(transaction=True)
+                pipeline.xack(stream, GROUP, *ids)
+                pipeline.xdel(stream, *ids)
+                pipeline.execute()
+            taken += len(drained)
+            if taken >= lying or len(some) < len(entries):
+                break
+        return taken
+
+    def _take_back(self, client: redis.Redis, drained: Sequence[tuple[int, Event]], receipts: Sequence[Receipt]) -> None:
+        """Out of the overlay again with what the data's tables hold already, which a door cannot know: what came by import, and
+        what is sent again when Redis has let go of its id."""
+        folded_through = self.journal.folded_through()
+        taking = client.register_script(TAKE_BACK)
+        for (position, event), receipt in zip(drained, receipts, strict=True):
             if receipt.status == "conflict":
                 logger.warning("event %s is known with other content; the first one stays", receipt.event_id)
-            if receipt.position == 0 and (entry := entry_of(Accepted(0, event.member_id, event, 0))) is not None:
-                client.hdel(cast(Any, self.address.key("o", member_key(event.member_id))), cast(Any, field_of(entry)[0]))
+            is_held = receipt.status != "accepted" and receipt.position <= folded_through
+            if is_held and (entry := entry_of(Accepted(0, event.member_id, event, 0))) is not None:
+                taking(keys=[self.address.key("o", member_key(event.member_id))], args=[field_of(entry)[0], position])
 
     @staticmethod
     def _entries(client: redis.Redis, stream: bytes, wait_ms: int) -> Iterator[list[tuple[bytes, dict[bytes, bytes]]]]:

@@ -75,6 +75,15 @@ return position
 """
 )
 
+# Takes what was laid over at position ARGV[2] as field ARGV[1] out of the overlay KEYS[1] again; what stands there from another, stays.
+TAKE_BACK: Final = (
+    _LAY_OVER
+    + """
+local standing = redis.call('HGET', KEYS[1], ARGV[1])
+if standing and position_of(standing) == tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
+"""
+)
+
 # Removes what lies at positions up to ARGV[1] from the overlay KEYS[1] of member ARGV[2]; KEYS[2]: the members touched.
 TRIM: Final = (
     _LAY_OVER

@@ -28,7 +28,7 @@ from cellar_shared.store.packing import PACKING, Garbled, pack_events
 from cellar_shared.store.port import Door, Settled, StoreUnavailable, member_key
 from cellar_shared.store.redis_asking import RedisAsking
 from cellar_shared.store.redis_door import Drain, RedisDoor
-from cellar_shared.store.redis_scripts import HIDE, TRIM, RedisAddress, opened
+from cellar_shared.store.redis_scripts import TRIM, RedisAddress, opened
 
 HASHES: Final = 1024  # a thousand members each where there are a million
 MEMBERS_A_BATCH: Final = 2000
@@ -187,16 +187,7 @@ class RedisStore:
 
     def hide(self, member_id: str, journal: Journal, *, now_s: float) -> int:
         with self.commanding() as client:
-            # The journal knows first: a generation made from now on, also after a kill below, is made without the member.
-            Drain(self.address, journal).once(client, now_s=now_s)
-            deleted = journal.forget(member_id, now_s=now_s)
-            # What was accepted before the member is hidden is in the stream by then, and drained it can be deleted.
-            client.register_script(HIDE)(
-                keys=[self.address.key("position"), self.address.key("o", member_key(member_id)), self.address.key("touched")],
-                args=[member_key(member_id)],
-            )
-            Drain(self.address, journal).once(client, now_s=now_s)
-            deleted += journal.forget(member_id, now_s=now_s)
+            deleted = Drain(self.address, journal).hide(client, member_id, now_s=now_s)
             for event_id in deleted:
                 client.unlink(self.address.event_key(event_id))
         return len(deleted)

@@ -29,7 +29,7 @@ Entries = Mapping[str, int]
 
 
 class Forgotten(NamedTuple):
-    """What came of it: rows taken out of sealed files, and files whose writer had not yet let go of theirs."""
+    """What came of it: rows taken out of files, and files whose writer had not yet let go of theirs."""
 
     rows: int
     pending: int
@@ -109,7 +109,8 @@ def forget(folder: Path, member_hashes: Iterable[str], wait_s: float = 2.0) -> F
         with held(folder):
             listed = dict(entries(folder)) | dict.fromkeys(member_hashes, moment)
             replaced(folder / LIST, msgspec.json.encode(listed))
-            files, waiting = sealed_files(folder), open_files(folder)
+            files = sealed_files(folder)
+            waiting = {file: _rows_in(file, listed) for file in open_files(folder)}
         for file in files:
             with suppress(FileNotFoundError):  # deleted meanwhile to keep to the budget
                 content = file.read_bytes()
@@ -121,9 +122,19 @@ def forget(folder: Path, member_hashes: Iterable[str], wait_s: float = 2.0) -> F
                     else:
                         file.unlink()
     end = time.monotonic() + wait_s
-    while (pending := sum(file.exists() for file in waiting)) and time.monotonic() < end:
+    while (pending := [file for file in waiting if file.exists()]) and time.monotonic() < end:
         time.sleep(POLL_S)
-    return Forgotten(rows, pending)
+    rows += sum(found for file, found in waiting.items() if file not in pending)  # which their writers took out
+    return Forgotten(rows, len(pending))
+
+
+def _rows_in(file: Path, forgotten: Entries) -> int:
+    """How many rows of a file that is being written are to go; a line that is half written is none yet."""
+    with suppress(FileNotFoundError):  # sealed meanwhile
+        content = file.read_bytes()
+        content = content[: content.rfind(b"\n") + 1]
+        return content.count(b"\n") - without(content, forgotten).count(b"\n")
+    return 0
 
 
 def _swept(folder: Path, pattern: str) -> None:

@@ -207,15 +207,20 @@ class PredictionLog:
         self._tidy()
 
     def _step(self) -> None:
-        self._look_who_is_forgotten()
-        if self._file and (self._file.size >= self._settings.file_bytes or now_us() // HOUR_US != self._file.opened_us // HOUR_US):
-            self._seal()
+        self._look_around()
         while self._queue:
+            self._look_around()  # the queue may never run empty
             with self._lock:
                 answered = self._queue.popleft()
                 self._queued_rows -= len(answered.wine_ids)
             self._write(answered)
             time.sleep(0)  # a request that waits for the interpreter goes first
+
+    def _look_around(self) -> None:
+        """Seal the file when it is full, its hour is over or somebody in it was forgotten."""
+        self._look_who_is_forgotten()
+        if self._file and (self._file.size >= self._settings.file_bytes or now_us() // HOUR_US != self._file.opened_us // HOUR_US):
+            self._seal()
 
     def _write(self, answered: Answered) -> None:
         rows = len(answered.wine_ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
@@ -88,3 +88,14 @@ def test_the_night_before_is_found_beside_the_folder_or_where_it_is_named(make_d
     named = night(data, tmp_path / "nights" / "third", as_of=NEXT, previous=tmp_path / "elsewhere" / "other").manifest
     assert named.changes.since == date(2023, 5, 1)
     assert named.changes.bottles["entered"] > beside.changes.bottles["entered"] > 0
+
+
+def test_what_was_said_of_a_bottle_that_has_gone_is_kept_without_whose_it_was(make_data, bottle, night, rows_of_night, tmp_path):
+    night(make_data([[bottle, bottle | {"bottle_id": "b2"}]]))
+    said = rows_of_night(tmp_path / "out").filter(pl.col("bottle_id") == "b2")
+    changes = night(make_data([[bottle]]), as_of=NEXT, keep=1).manifest.changes
+    assert changes.bottles["gone"] == 1
+    (kept,) = (tmp_path / "out" / "gone" / f"{name}.parquet" for name in changes.gone)
+    assert pl.read_parquet(kept).equals(said.drop("member_id"))
+    night(make_data([[bottle]]), as_of=NEXT + timedelta(days=1), keep=1)
+    assert kept.is_file()

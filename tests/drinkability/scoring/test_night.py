@@ -13,6 +13,8 @@ from cellar_drinkability.scoring.manifest import read_manifest
 from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.events.tables import dtypes_of
 
+AS_OF = date(2025, 6, 1)
+
 
 def files_of(folder, *tables):
     """The content's digest of each file of the tables, by its path."""
@@ -209,7 +211,7 @@ def test_what_only_older_nights_list_goes(data, night, tmp_path):
     for day in (1, 2, 3):
         night(data, as_of=date(2025, 6, day), keep=2)
     kept = {file.name for file in (tmp_path / "out" / "nights").iterdir()}
-    assert kept == {"2025-06-02.json", "2025-06-03.json"}
+    assert kept == {"2025-06-01.json", "2025-06-02.json", "2025-06-03.json"}  # what a night was stays to be told
     listed = {part.bottles for day in (2, 3) for part in read_manifest(tmp_path / "out" / "nights" / f"2025-06-0{day}.json").parts}
     assert {file.stem for file in (tmp_path / "out" / "bottles").iterdir()} == listed
 
@@ -225,3 +227,24 @@ def test_empty_and_wholly_consumed_parts_have_no_row(make_data, night, rows_of_n
     assert [(part.rows_in, part.consumed, part.rows) for part in manifest.parts] == [(1, 1, 0), (0, 0, 0)]
     assert rows_of_night(tmp_path / "out").height == 0
     assert dict(rows_of_night(tmp_path / "out").schema) == dtypes_of("night/bottles")
+
+
+def test_a_night_of_the_past_scores_the_bottles_that_were_there_then(make_data, bottle, night, rows_of_night, tmp_path):
+    gone = bottle | {"state": "consumed", "consumed_how": "drunk"}
+    rows = [
+        bottle,
+        gone | {"bottle_id": "later", "consumed_at": date(2025, 7, 1)},
+        gone | {"bottle_id": "that day", "consumed_at": AS_OF},
+        gone | {"bottle_id": "before", "consumed_at": date(2025, 5, 31)},
+        gone | {"bottle_id": "some day"},
+        bottle | {"bottle_id": "came later", "acquired_at": date(2025, 6, 2)},
+        bottle | {"bottle_id": "came later, no place", "acquired_at": date(2025, 6, 2), "storage_id": None, "wine_id": "w2"},
+    ]
+    data = make_data([rows])
+    then = night(data).manifest
+    assert rows_of_night(tmp_path / "out")["bottle_id"].to_list() == ["b1", "later", "that day"]
+    assert (then.rows, then.consumed) == (3, 4)
+    now = night(data, as_of=date(2025, 7, 2))
+    assert rows_of_night(tmp_path / "out")["bottle_id"].to_list() == ["b1", "came later", "came later, no place"]
+    assert now.manifest.changes.bottles == {"new": 2, "gone": 2, "entered": 0, "left": 0, "moved": 0}
+    assert night(data, as_of=date(2025, 8, 1)).curves_computed == 0

@@ -133,19 +133,24 @@ class Proxy:
         if self.is_down:
             writer.transport.abort()
             return
-        replies, requests = await asyncio.open_connection("127.0.0.1", self.upstream)
+        try:
+            replies, requests = await asyncio.open_connection("127.0.0.1", self.upstream)
+        except BaseException:
+            writer.transport.abort()
+            raise
         both = {writer, requests}
         self._writers |= both
         pumps = [asyncio.create_task(each) for each in (self._forward(reader, requests, writer), self._answer(replies, writer))]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            # First, without waiting: whoever ends the proxy now interrupts what waits.
             self._writers -= both
             for each in both:
                 each.transport.abort()
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _forward(self, reader: asyncio.StreamReader, requests: asyncio.StreamWriter, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):

@@ -5,6 +5,10 @@ from __future__ import annotations
 import shutil
 
 import polars as pl
+import pytest
+
+from cellar_shared.store.lmdb_store import LmdbStore
+from cellar_shared.store.materialize import materialize
 
 AS_OF = "2021-06-15T12:00:00Z"
 
@@ -50,12 +54,20 @@ def test_without_the_store_a_stored_member_is_answered_as_an_unknown_one_and_the
     assert alone("GET", "/v2/health/ready").status_code == 200
 
 
-def test_a_store_that_cannot_be_opened_does_not_keep_a_service_from_answering(connect, own, busiest, wine_ids):
+@pytest.mark.parametrize("damage", [lambda content: b"no database" * 1000, lambda content: content[: len(content) // 2],
+                                    lambda content: content[:-1] + bytes([content[-1] ^ 1])], ids=["other", "cut", "flipped"])  # fmt: skip
+def test_members_that_are_damaged_do_not_keep_a_service_from_answering_and_are_found_again_when_written_anew(
+    connect, own, line, busiest, wine_ids, damage
+):
     (members,) = own.store.glob("generations/*/members/data.mdb")
-    members.write_bytes(b"no database" * 1000)
+    members.write_bytes(damage(members.read_bytes()))
     alone = connect(own.bundle, own.store).start()
     assert alone("GET", "/v2/health/ready").status_code == 200
-    gone = alone.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)
-    assert gone["degraded"] == ["store_unavailable"]
-    given = alone.ask(*wine_ids, history=[], as_of=AS_OF)
-    assert (given["degraded"], given["results"]) == ([], gone["results"])
+    for member in busiest[:20]:
+        gone = alone.ask(*wine_ids, member_id=member, as_of=AS_OF)
+        assert gone["degraded"] == ["store_unavailable"]
+        given = alone.ask(*wine_ids, history=[], as_of=AS_OF)
+        assert (given["degraded"], given["results"]) == ([], gone["results"])
+    materialize(line.data, LmdbStore(own.store), say=lambda _: None)
+    back = alone.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)
+    assert (back["degraded"], back["results"] != given["results"]) == ([], True)

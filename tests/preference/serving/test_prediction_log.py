@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cellar_shared.events.predictions import read_predictions
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.telemetry import names
 from cellar_shared.telemetry.member_hash import MemberHash
+from cellar_shared.telemetry.prediction_files import FOLDER_LOCK
 from cellar_shared.telemetry.predictions import PredictionSettings
 from cellar_shared.telemetry.recorder import RECORDER
 
@@ -20,6 +22,7 @@ from .conftest import Client
 
 AS_OF = "2021-06-15T12:00:00Z"
 KEY = "k" * 32
+PATIENCE_S = 30.0
 
 
 def numbers(metric: names.Metric) -> dict[tuple[str | int, ...], float]:
@@ -75,7 +78,10 @@ def test_the_raw_score_is_the_networks_logit(logged, tmp_path, wine_ids, monkeyp
 
 
 def test_a_log_that_cannot_be_written_costs_no_answer(logged, tmp_path, wine_ids):
-    (tmp_path / "log").chmod(0o755)
+    end = time.monotonic() + PATIENCE_S
+    while not (tmp_path / "log" / FOLDER_LOCK).exists():  # its thread has begun
+        assert time.monotonic() < end
+        time.sleep(0.01)
     for file in (tmp_path / "log").iterdir():
         file.unlink()
     (tmp_path / "log").rmdir()

@@ -193,6 +193,19 @@ def test_a_generation_of_other_features_is_never_served(connect, own):
     assert "feature fingerprint 000000000000" in not_ready(connect(own.bundle, own.store).start())
 
 
+@pytest.mark.parametrize("name", ["wines.npy", "index/rows.npy", "counts/totals.npy"])
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_generation_that_is_damaged_or_was_copied_in_part_is_never_served(connect, own, name, is_cut):
+    """What is mapped is not looked at when it is opened."""
+    (file,) = (own.store / "generations").glob(f"*/{name}")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content[: len(content) // 2] if is_cut else content)
+    detail = not_ready(connect(own.bundle, own.store).start())
+    assert name in detail
+    assert "damaged" in detail
+
+
 def test_without_a_generation_a_service_is_not_ready_and_says_how_to_make_one(connect, own, tmp_path):
     assert "cellar materialize" in not_ready(connect(own.bundle, tmp_path / "nowhere").start())
     next((own.store / "generations").glob("*/members/data.mdb")).unlink()

@@ -386,6 +386,59 @@ def test_a_generation_that_cannot_be_opened_is_refused_and_the_old_one_answers_o
     assert tastings(client, busiest[0], wine_ids[0]) == known + 1
 
 
+@pytest.fixture
+def materialize_by_other_code(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """Writes a generation, and makes it current, as code with other feature definitions would."""
+
+    def made() -> str:
+        store = place.store()
+        with monkeypatch.context() as patch:
+            patch.setattr("cellar_shared.store.materialize.feature_fingerprint", lambda: "0" * 64)
+            generation_id = materialize(place.data, store, say=silent).id
+        store.close()
+        return generation_id
+
+    return made
+
+
+def test_a_generation_of_other_features_is_passed_over_and_the_next_one_taken_up(
+    place, connect, line, busiest, wine_ids, caplog, materialize_by_other_code
+):
+    client = connect(line.bundle, place.store(), look_every_s=LOOK_EVERY_S).start()
+    known = tastings(client, busiest[0], wine_ids[0])
+    served = client.ask(wine_ids[0], history=[], as_of=AS_OF)["model"]["generation"]
+    place.push(busiest[0], wine_ids[0])
+    other = materialize_by_other_code()
+    until(lambda: f"generation {other} is refused" in caplog.text)
+    assert client.ask(wine_ids[0], history=[], as_of=AS_OF)["model"]["generation"] == served
+    assert tastings(client, busiest[0], wine_ids[0]) == known + 1
+    place.push(busiest[0], wine_ids[0])
+    assert tastings(client, busiest[0], wine_ids[0]) == known + 2
+    until_served(client, place.materialize())
+    assert tastings(client, busiest[0], wine_ids[0]) == known + 2
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_service_started_before_its_generation_is_ready_once_that_is_written(
+    place, connect, line, busiest, wine_ids, monkeypatch, materialize_by_other_code, is_there
+):
+    """New code is often rolled out before `materialize` has run with it: there is none yet, or one of other features."""
+    monkeypatch.setattr("cellar_shared.service.readiness.LOAD_AGAIN_S", 0.05)
+    if is_there:
+        materialize_by_other_code()
+    else:
+        (place.store().generations.parent / "CURRENT").unlink()
+    client = connect(line.bundle, place.store(), look_every_s=LOOK_EVERY_S).start()
+    response = client.post({"wines": [{"wine_id": "w"}], "history": []})
+    assert (response.status_code, response.json()["type"]) == (503, "urn:cellar:problem:not-ready")
+    assert "cellar materialize" in response.json()["detail"]
+    place.push(busiest[0], wine_ids[0])
+    current = place.materialize()
+    until(lambda: client("GET", "/v2/health/ready").status_code == 200)
+    assert client.ask(wine_ids[0], history=[], as_of=AS_OF)["model"]["generation"] == current
+    assert tastings(client, busiest[0], wine_ids[0]) > 0
+
+
 def test_a_service_refuses_to_start_on_a_generation_that_is_not_there(place, line):
     (place.store().generations.parent / "CURRENT").write_text("gone\n")
     with pytest.raises(CellarError, match="cannot be read"):

@@ -100,6 +100,11 @@ GIVEN = {
         "noted_at": pl.lit(MOMENT),
     },
     "truth": {"event_id": pl.format("e{}", "n"), "probability": pl.lit(0.5)},
+    "truth_ageing": {
+        "wine_id": pl.format("w{}", "n"), "vintage": pl.lit(2015), "begin_years": pl.lit(5.0), "end_years": pl.lit(15.0),
+        "energy_kj": pl.lit(78.0), "size_exponent": pl.lit(0.35), "curve": pl.lit("powers"), "peak_years": pl.lit(9.0),
+        "rise": pl.lit(2.0), "fall": pl.lit(2.0), "heat": pl.lit(1.0),
+    },
     "bottles": {
         "bottle_id": pl.format("b{}", "n"), "member_id": pl.lit("m1"), "wine_id": pl.lit("w1"), "vintage": pl.lit(2015),
         "size_ml": pl.lit(750), "state": pl.lit("stored"), "acquired_at": pl.lit(date(2019, 5, 1)),

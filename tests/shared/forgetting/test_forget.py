@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from redis.commands.core import Script
 
 from cellar_shared.bundle.learnt import ROWS_FILE
 from cellar_shared.bundle.manifest import BundleManifest, write_bundle
 from cellar_shared.errors import BadInput
 from cellar_shared.events.journal import Journal
+from cellar_shared.events.pushed import decode_event
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import simulate_world
 from cellar_shared.events.tables import DataFolder
@@ -30,6 +32,9 @@ from cellar_shared.store.opening import open_store
 from cellar_shared.store.port import StoreUnavailable
 from cellar_shared.store.pushing import push
 from cellar_shared.store.rating_log import event_hashes
+from cellar_shared.store.redis_door import RedisDoor
+from cellar_shared.store.redis_scripts import HIDE
+from cellar_shared.telemetry.forgetting import Forgotten
 
 prefixes = itertools.count()
 PUSHED = {"kind": "rating", "occurred_at": "2022-06-01T12:00:00Z", "wine_id": "w0001", "rating": 5}
@@ -140,7 +145,9 @@ def test_bundles_that_learnt_from_them_are_named(data, url, member, tmp_path):
     own = ratings.filter(pl.col("member_id") == member)["event_id"].to_list()
     others = ratings.filter(pl.col("member_id") != member)["event_id"].to_list()
     with_them, without = bundle_of(tmp_path / "b1", [*others, own[0]]), bundle_of(tmp_path / "b2", others)
-    receipt = forget(member, data, open_store(url), bundles=[with_them, without], say=silent)
+    said: list[str] = []
+    receipt = forget(member, data, open_store(url), bundles=[with_them, without], say=said.append)
+    assert said[0] == f"learnt from by {with_them}"  # before anything is deleted
     assert receipt.in_bundles == [str(with_them)]
     assert "train again" in receipt.text()
     assert str(without) not in receipt.text()
@@ -183,13 +190,14 @@ def test_predictions_are_forgotten_by_whoever_keeps_them(data, url, member):
     materialize(data, open_store(url), say=silent)
     asked = []
 
-    def forget_predictions(member_id: str) -> int:
+    def forget_predictions(member_id: str) -> Forgotten:
         asked.append(member_id)
-        return 7
+        return Forgotten(7, 1)
 
     receipt = forget(member, data, open_store(url), forget_predictions=forget_predictions, say=silent)
-    assert (receipt.prediction_log_rows, asked) == (7, [member])
+    assert (receipt.prediction_log_rows, receipt.prediction_logs_pending, asked) == (7, 1, [member])
     assert "7 rows of prediction logs" in receipt.text()
+    assert "1 service(s) have yet to take rows out" in receipt.text()
 
 
 def test_a_folder_that_is_no_data_folder_is_refused(tmp_path, url):
@@ -286,3 +294,29 @@ def test_a_generation_that_trims_have_left_behind_is_not_read_as_if_nothing_had_
 
     asyncio.run(read_twice())
     assert (read(url, member), len(read(url, "other"))) == (None, 2)
+
+
+def test_what_a_member_does_while_being_forgotten_counts_or_is_gone_and_stays_so(tmp_path, data, member, redis_server, monkeypatch):
+    """What Redis accepts behind the position at which the member was forgotten is kept, though the forgetting is not over yet."""
+    url = redis_server.url(tmp_path / "store", prefix=f"o{next(prefixes)}", timeout_ms=5000)
+    materialize(data, open_store(url), say=silent)
+    door = RedisDoor(open_store(url).address)
+    run_script = Script.__call__
+    numbers = itertools.count()
+
+    def push_behind(script, *rest, **named):
+        answer = run_script(script, *rest, **named)
+        if script.script == HIDE:
+            event = decode_event(json.dumps(PUSHED | {"event_id": f"p{next(numbers)}", "member_id": member, "scale": "1-5"}))
+            assert door.accept([event], now_s=0)[0].status == "accepted"
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Script, "__call__", push_behind)
+        forget(member, data, open_store(url), say=silent)
+    door.close()
+    assert next(numbers) == 2
+    assert len(read(url, member)) == 1  # the first is behind the first position, and before the second
+    materialize(data, open_store(url), say=silent)
+    assert len(read(url, member)) == 1
+    assert DataFolder.open(data).scan("ratings").filter(pl.col("member_id") == member).collect()["event_id"].to_list() == ["p1"]

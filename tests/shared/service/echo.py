@@ -21,7 +21,7 @@ from cellar_shared.command import command_of
 from cellar_shared.errors import CellarError
 from cellar_shared.service.app import build_app
 from cellar_shared.service.command import ServeOptions, run_service, with_serve_options
-from cellar_shared.service.contract import RequestContext, ServiceNotReady
+from cellar_shared.service.contract import NotYet, RequestContext, ServiceNotReady
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.service.problems import Problem
 from cellar_shared.service.server import serve
@@ -85,7 +85,9 @@ class Echo:
 @with_serve_options(port=0)
 def command(
     options: ServeOptions,
-    loads: Annotated[Path | None, typer.Option("--loads", help="Load once this file is there; what it holds is a refusal.")] = None,
+    loads: Annotated[
+        Path | None, typer.Option("--loads", help="Load once this file is there; what it holds is a refusal, behind ... one for now.")
+    ] = None,
     dies: Annotated[Path | None, typer.Option("--dies", help="Exit at start, with the status this file holds, while it is there.")] = None,
 ) -> None:
     """Echo what is asked."""
@@ -96,7 +98,7 @@ def command(
         while loads is not None and not loads.exists():
             time.sleep(0.01)
         if loads is not None and (refusal := loads.read_text()):
-            raise ServiceNotReady(refusal)
+            raise NotYet(refusal) if refusal.startswith("...") else ServiceNotReady(refusal)
 
     def build() -> Echo:
         if dies is not None and dies.exists():

@@ -25,6 +25,7 @@ class Load:
     answered: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     retried: int = 0
+    broken: list[int] = field(default_factory=list)  # the own ports of connections that broke over a request
     refused: int = 0
     closes_told: int = 0
     connections: int = 0
@@ -48,12 +49,14 @@ class Load:
                     if stream is None:
                         self.connections += 1
                         stream = await asyncio.open_connection("127.0.0.1", self.port)
+                        port = stream[1].get_extra_info("sockname")[1]
                     status, closes = await asyncio.wait_for(self._ask(*stream), PATIENCE_S)
                 except (OSError, EOFError, TimeoutError) as error:
                     if self.is_left_when_refused and isinstance(error, ConnectionRefusedError):
                         self.refused += 1
                         return
                     if stream is not None:
+                        self.broken.append(port)
                         stream[1].close()
                     stream = None
                     if attempt == self.retries:

@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cellar_shared.service.contract import ServiceNotReady
+from cellar_shared.service.contract import NotYet, ServiceNotReady
 from cellar_shared.service.docs import docs_headers
 from cellar_shared.service.openapi import openapi_document
 
@@ -106,6 +106,28 @@ def test_a_failed_load_leaves_a_live_process_that_says_why_it_never_gets_ready(c
         assert hidden not in response.text
     assert client("GET", "/v2/health/live").status_code == 200
     assert [shown in caplog.text, len([r for r in caplog.records if r.name == "cellar.service"])] == [True, 1]
+
+
+def test_a_load_that_waits_for_something_says_for_what_and_is_tried_until_it_is_there(connect, caplog, monkeypatch, until):
+    monkeypatch.setattr("cellar_shared.service.readiness.LOAD_AGAIN_S", 0.05)
+    missing = ["there is no generation"]
+    tries = []
+
+    def load() -> None:
+        tries.append(None)
+        if missing:
+            raise NotYet(missing[0])
+
+    client = connect(load).settled()
+    until(lambda: len(tries) > 3)
+    for method, path in WAITS:
+        document = client(method, path).json()
+        assert (document["type"], document["retry_after_ms"]) == ("urn:cellar:problem:not-ready", 50)
+        assert "there is no generation" in document["detail"]
+    missing.clear()
+    until(lambda: client("GET", "/v2/health/ready").status_code == 200)
+    assert client.score(b'{"wines": []}').status_code == 200
+    assert caplog.text.count("there is no generation") == 1
 
 
 def test_the_openapi_document_describes_what_is_answered(client):

@@ -102,12 +102,25 @@ def test_sigterm_to_one_of_two_workers_under_load_loses_no_request_of_5000(start
 def test_kill_9_of_a_worker_under_load_breaks_only_what_it_had_in_hand_and_it_comes_back(start, load):
     service = start("--workers", "2", "--drain-notice-s", "0").ready()
     before = service.workers(2)
-    done = load.Load(service.port, total=5000, retries=1, at={1000: lambda: os.kill(before["2"], signal.SIGKILL)}).run()
+    killed: dict[str, set[int]] = {}  # its clients' ports
+
+    def kill() -> None:
+        ports = {
+            number: {each.raddr.port for each in psutil.Process(pid).net_connections("tcp") if each.raddr} for number, pid in before.items()
+        }
+        number = max(ports, key=lambda number: len(ports[number]))
+        psutil.Process(before[number]).kill()
+        killed[number] = ports[number]
+
+    done = load.Load(service.port, total=5000, retries=1, at={1000: kill}).run()
     assert done.failures == []
     assert done.answered == {200: 5000}
-    assert done.retried <= done.clients
+    ((number, ports),) = killed.items()
+    # Each client has one request in hand: those on the killed worker's connections break, and are tried once more.
+    assert done.retried == len(done.broken) == len(ports & set(done.broken))
+    assert 0 < done.retried <= done.clients
     after = service.workers(2)
-    assert (after["1"] == before["1"], after["2"] != before["2"]) == (True, True)
+    assert {each for each in before if before[each] != after[each]} == {number}
     assert service.stop() == 0
 
 
@@ -156,6 +169,18 @@ def test_a_refused_load_leaves_the_supervisor_and_one_worker_that_says_why(start
     until(lambda: "golden" in service.ask("GET", "/v2/health/ready")[2]["detail"])
     assert service.ask("GET", "/v2/health/live")[0] == 200
     assert len(psutil.Process(service.process.pid).children()) == 1
+    assert service.stop() == 0
+
+
+def test_a_first_worker_that_waits_for_something_serves_when_it_is_there_and_others_follow(start, tmp_path, until):
+    loads = tmp_path / "loads"
+    loads.write_text("... there is no generation")
+    service = start("--workers", "2", "--loads", loads, "--drain-notice-s", "0")
+    until(lambda: "no generation" in service.ask("GET", "/v2/health/ready")[2]["detail"])
+    (waiting,) = psutil.Process(service.process.pid).children()
+    loads.write_text("")
+    service.ready()
+    assert waiting.pid in service.workers(2).values()
     assert service.stop() == 0
 
 

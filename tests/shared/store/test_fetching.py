@@ -88,7 +88,7 @@ def test_a_copy_that_was_damaged_later_is_fetched_again(published, manifest, tmp
 
 def test_what_is_published_damaged_is_refused_and_leaves_nothing(published, manifest, store, tmp_path):
     for name in manifest.files:
-        file = store.folder(manifest.id) / name
+        file = store.generations / manifest.id / name
         content = file.read_bytes()
         file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         with pytest.raises(CellarError, match="is damaged"):
@@ -102,7 +102,7 @@ def test_what_is_published_damaged_is_refused_and_leaves_nothing(published, mani
 def test_a_manifest_that_points_outside_its_generation_is_refused(published, manifest, store, tmp_path):
     for name in ("../../outside", "/elsewhere/outside", "a/../../../outside"):
         wrong = msgspec.structs.replace(manifest, files=manifest.files | {name: "0"})
-        (store.folder(manifest.id) / MANIFEST).write_bytes(msgspec.json.encode(wrong))
+        (store.generations / manifest.id / MANIFEST).write_bytes(msgspec.json.encode(wrong))
         with pytest.raises(CellarError, match="no file of it"):
             fetched(published, manifest.id, tmp_path / "scratch")
     assert not list(tmp_path.rglob("outside"))
@@ -110,7 +110,7 @@ def test_a_manifest_that_points_outside_its_generation_is_refused(published, man
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}'])
 def test_a_manifest_that_is_none_is_refused(published, manifest, store, tmp_path, content):
-    (store.folder(manifest.id) / MANIFEST).write_bytes(content)
+    (store.generations / manifest.id / MANIFEST).write_bytes(content)
     with pytest.raises(CellarError):
         fetched(published, manifest.id, tmp_path / "scratch")
     assert not (tmp_path / "scratch" / manifest.id).exists()

@@ -27,6 +27,7 @@ from cellar_shared.store.memory_store import MemoryStore
 from cellar_shared.store.opening import open_store
 from cellar_shared.store.port import Store
 from cellar_shared.store.pushing import push
+from cellar_shared.store.redis_store import RedisStore
 
 prefixes = itertools.count()
 
@@ -101,6 +102,50 @@ def test_pushing_the_same_file_again_changes_nothing(data, store, read):
     assert push(lines_of(*events), data, store, tell=silent).counts["duplicate"] == 9
     assert materialize(data, store, say=silent) == made
     assert len(read("m0")) == 11
+
+
+@pytest.fixture
+def bytes_of(store: Store, data: Path) -> Callable[[], dict[str, Any]]:
+    """Every byte of the store and of the data folder: of each file, and of each value in Redis or in memory."""
+
+    def content() -> dict[str, Any]:
+        place = store.generations.parent
+        found = {str(file): file.read_bytes() for folder in (place, data) for file in folder.rglob("*") if file.is_file()}
+        if isinstance(store, MemoryStore):
+            overlay = {key: (rows.tobytes(), at) for key, (rows, at) in store.overlay.items()}
+            return found | {"members": {name: dict(each) for name, each in store.members.items()}, "overlay": overlay}
+        if isinstance(store, RedisStore):
+            with store.commanding() as client:
+                found |= {key: value_of(client, key) for key in client.scan_iter(store.address.key("*"), 1000)}
+        return found
+
+    return content
+
+
+def value_of(client: Any, key: bytes) -> Any:
+    kind = client.type(key)
+    if kind == b"stream":  # beside its entries it notes when each consumer last looked
+        return client.xrange(key), [group["last-delivered-id"] for group in client.xinfo_groups(key)]
+    reads = {b"string": client.get, b"hash": client.hgetall, b"set": client.smembers}
+    return client.zrange(key, 0, -1, withscores=True) if kind == b"zset" else reads[kind](key)
+
+
+@pytest.mark.parametrize("is_materialized_between", [False, True])
+def test_the_same_file_twice_leaves_the_store_byte_for_byte_as_it_was(data, store, bytes_of, is_materialized_between):
+    materialize(data, store, say=silent)
+    events = [rating(f"p{number}", f"m{number % 3}", occurred_at=f"2021-06-{number + 1:02}T00:00:00Z") for number in range(9)]
+    before = bytes_of()
+    push(lines_of(*events), data, store, tell=silent)
+    assert bytes_of() != before
+    if is_materialized_between:
+        materialize(data, store, say=silent)
+    pushed = bytes_of()
+    for _ in range(2):
+        assert push(lines_of(*events), data, store, tell=silent).counts == {"accepted": 0, "duplicate": 9, "conflict": 0}
+        assert bytes_of() == pushed
+    if is_materialized_between:
+        materialize(data, store, say=silent)
+        assert bytes_of() == pushed
 
 
 def test_bad_lines_are_named_and_the_others_go_on(data, store, read):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -347,6 +348,27 @@ def test_another_process_reads_and_pushes_to_lmdb_while_this_one_does(tmp_path):
         rest, _ = other.communicate("\n", timeout=60)
         assert rest == "6\n"
     place.close()
+
+
+def test_an_lmdb_store_that_was_deleted_and_written_anew_is_read_anew(tmp_path):
+    """By an operator, while services read it; what they had open is nobody's any more."""
+    serving, operator = (Place(open_store(f"lmdb://{tmp_path / 'store'}"), tmp_path / "data") for _ in range(2))
+    try:
+        operator.write({"m1": some_events(1)})
+        members = serving.members()
+        assert operator.push(rating("e1")) == ["accepted"]
+        assert len(serving.read("m1", members)) == 2
+        shutil.rmtree(tmp_path / "store" / "overlay")
+        assert len(serving.read("m1", members)) == 1
+        operator.store.close()
+        operator.settle()
+        assert len(serving.read("m1", members)) == 2
+        assert operator.push(rating("e2", day=1)) == ["accepted"]
+        assert serving.push(rating("e3", day=2)) == ["accepted"]
+        assert [len(each.read("m1")) for each in (serving, operator)] == [4, 4]
+    finally:
+        serving.close()
+        operator.close()
 
 
 def test_the_same_events_again_leave_the_lmdb_store_byte_equal(tmp_path):

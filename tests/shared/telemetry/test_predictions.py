@@ -188,6 +188,18 @@ def test_a_full_file_is_sealed_and_the_oldest_go_when_the_budget_is_spent(start,
     assert sum(file.stat().st_size for file in sealed_files(opened.folder)) <= 8_000
 
 
+def test_files_are_sealed_when_full_however_much_waits_to_be_written(start, monkeypatch):
+    """As under a load that never lets the queue run empty."""
+    monkeypatch.setattr(predictions, "EVERY_S", 3_600)
+    opened = start(file_bytes=10_000)
+    for number in range(200):
+        opened.log.record(answered(f"r{number:03d}", 2))
+    opened.log.close()  # writes it all in one step
+    sizes = [file.stat().st_size for file in sealed_files(opened.folder)]
+    assert opened.counted("written") == len(lines(opened.folder)) == 400
+    assert max(sizes) < 11_000
+
+
 def test_an_hour_has_a_file_of_its_own(start, until, monkeypatch):
     opened = start()
     opened.log.record(answered("before"))

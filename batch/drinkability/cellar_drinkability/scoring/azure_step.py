@@ -73,13 +73,13 @@ def run(mini_batch: Sequence[str]) -> list[str]:
 
 
 def _scored(file: Path) -> Row:
-    from cellar_drinkability.scoring.layout import Broken, Part  # noqa: PLC0415
-    from cellar_drinkability.scoring.part import digest_of  # noqa: PLC0415
+    from cellar_drinkability.scoring.layout import Broken  # noqa: PLC0415
+    from cellar_drinkability.scoring.part import digest_of, part_of  # noqa: PLC0415
     from cellar_drinkability.scoring.pool import done, said  # noqa: PLC0415
 
     work = _work[0]
     try:
-        part = Part(file.name, str(file), _digests.get(file.name) or digest_of(file))
+        part = part_of(file.name, file, _digests.get(file.name) or digest_of(file), work.terms.as_of)
     except OSError as error:
         return Row(str(file), "failed", 0, said(error))
     name = work.terms.bottles_name(part)

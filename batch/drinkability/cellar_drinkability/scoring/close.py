@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cellar_drinkability.scoring import diff
-from cellar_drinkability.scoring.diff import Side, compared
+from cellar_drinkability.scoring.diff import Side, compared, last_rows
 from cellar_drinkability.scoring.inputs import Inputs
 from cellar_drinkability.scoring.layout import MANIFEST, Broken, Folder, Part, Receipt, closing_fingerprint, name_of
 from cellar_drinkability.scoring.manifest import (
@@ -102,6 +102,7 @@ def _listed(folder: Folder, name: str, part: Part, receipt: Receipt) -> ListedPa
         rows_in=receipt.rows_in,
         consumed=receipt.consumed,
         rows=receipt.rows,
+        as_it_stood=part.as_it_stood,
     )
 
 
@@ -124,27 +125,40 @@ def _night_before(folder: Folder, as_of: date, previous: Path | None) -> tuple[N
                 nights.append((read_manifest(file), place))
             except CellarError:
                 continue
-        if earlier := [night for night in nights if night[0].as_of < as_of]:
+        if earlier := [night for night in nights if night[0].as_of < as_of and _stands(*night)]:
             return max(earlier, key=lambda night: night[0].as_of)
     return None
 
 
+def _stands(night: NightManifest, folder: Folder) -> bool:
+    """Are the night's rows still there? Manifests stay longer."""
+    return all(folder.file("bottles", part.bottles).is_file() for part in night.parts)
+
+
 def _changes(before: tuple[NightManifest, Folder], now: Side, as_of: date) -> Changes:
     night, place = before
+    side = Side(place, night.parts)
     counts = dict.fromkeys(diff.KINDS, 0)
-    files = []
-    for called, frames in compared(Side(place, night.parts), now):
+    files, kept = [], []
+    for called, frames in compared(side, now):
         name = name_of("changes", called, str(night.as_of), str(as_of), *(part.bottles for part in night.parts), closing_fingerprint())
         file = now.folder.file("changes", name)
         written(file, dict(diff.SCHEMA), frames)
         for kind, bottles in pl.scan_parquet(file, glob=False).group_by("change").len().collect().iter_rows():
             counts[kind] += bottles
         files.append(name)
-    return Changes(night.as_of, counts, files)
+        gone = pl.scan_parquet(file, glob=False).filter(pl.col("change") == "gone").select("bottle_id").collect().to_series()
+        if len(gone):
+            written(now.folder.file("gone", name), diff.GONE_SCHEMA, last_rows(side, gone))
+            kept.append(name)
+    return Changes(night.as_of, counts, files, kept)
 
 
 def prune(folder: Folder, as_of: date, keep: int, also: set[str]) -> int:
-    """Delete what is listed neither by the night of `as_of` nor by the last `keep` nights, nor named by `also`; how many files went."""
+    """Delete what is listed neither by the night of `as_of` nor by the last `keep` nights, nor named by `also`; how many files went.
+
+    Manifests stay, and so does what had been said of bottles that have gone: labels come years later.
+    """
     own = folder.night(as_of)
     others = sorted((file for file in own.parent.glob("*.json") if file != own), reverse=True)
     manifests = [own, *others]
@@ -160,6 +174,4 @@ def prune(folder: Folder, as_of: date, keep: int, also: set[str]) -> int:
             if file.name.partition(".")[0] not in wanted:
                 file.unlink(missing_ok=True)
                 gone += 1
-    for file in manifests[keep:]:
-        file.unlink()
     return gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -26,13 +27,14 @@ from cellar_shared.ageing.curve import DATES, Curves, days_of
 from cellar_shared.ageing.evidence import curves_of_bottles
 from cellar_shared.ageing.storage import DAYS_PER_YEAR
 from cellar_shared.ageing.trajectory import Trajectories, day_of_year
+from cellar_shared.errors import CellarError
 from cellar_shared.events.tables import dtypes_of
 
 AT_ONCE: Final = 16_384  # arrays of so many curves stay in the processor's cache
 ALL_DATES: Final = tuple(name + end for name in DATES for end in ("", "_lo", "_hi"))
 SCHEMA: Final = dtypes_of("night/curves")
 # Columns of table bottles that the curves need.
-READ: Final = (*KEY, "state")
+READ: Final = (*KEY, "state", "consumed_at")
 _KEPT: Final = (*KEY, "place", "is_known_place", "is_broken_place", "is_refused")
 
 
@@ -47,11 +49,10 @@ class Keys:
     rows: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, bottles: pl.DataFrame, places: KnownPlaces) -> Keys:
-        """The keys of `bottles` (READ)."""
-        keyed = decided(places.on(bottles)).with_columns(
-            number=pl.int_range(pl.len(), dtype=pl.Int32), is_here=(pl.col("state") != "consumed").fill_null(True)
-        )
+    def of(cls, bottles: pl.DataFrame, places: KnownPlaces, as_it_stood: date | None) -> Keys:
+        """The keys of `bottles` (READ); `as_it_stood` as in Part."""
+        here = bottles.with_columns(number=pl.int_range(pl.len(), dtype=pl.Int32), is_here=_is_here(as_it_stood))
+        keyed = decided(places.on(here))
         rows = np.full(bottles.height, CONSUMED, np.int32)
         lost = keyed.filter("is_here", ~pl.col("has_curve")).select("number", code=row_number_without_a_curve())
         rows[lost["number"].to_numpy()] = lost["code"].to_numpy()
@@ -61,10 +62,19 @@ class Keys:
         return cls(table.drop("number").with_columns(year=_year_taken()), rows)
 
 
-def wines_asked(bottles: pl.DataFrame) -> pl.DataFrame:
-    """The distinct wine_id and year of which `bottles` (READ) need the model's windows."""
-    keyed = decided(bottles.filter((pl.col("state") != "consumed").fill_null(True)).with_columns(is_known_place=False))
+def wines_asked(bottles: pl.DataFrame, as_it_stood: date | None) -> pl.DataFrame:
+    """The distinct wine_id and year of which `bottles` (READ) need the model's windows; `as_it_stood` as in Part."""
+    keyed = decided(bottles.filter(_is_here(as_it_stood)).with_columns(is_known_place=False))
     return keyed.filter("has_curve").select("wine_id", year=_year_taken()).unique(maintain_order=True)
+
+
+def _is_here(as_it_stood: date | None) -> pl.Expr:
+    """Is the bottle in its cellar, or on its way there? In a night of the past: had it come, and did it go on that day or later?"""
+    is_left = (pl.col("state") != "consumed").fill_null(True)
+    if as_it_stood is None:
+        return is_left
+    had_come = (pl.col("acquired_at") <= as_it_stood).fill_null(True) & (pl.col("vintage") <= as_it_stood.year).fill_null(True)
+    return had_come & (is_left | (pl.col("consumed_at") >= as_it_stood).fill_null(False))
 
 
 def _year_taken() -> pl.Expr:
@@ -79,6 +89,8 @@ def curve_rows(keys: pl.DataFrame, known: pl.DataFrame, places: KnownPlaces, ans
     `known` has what is known of the wines (FACT_SCHEMA), `answers` the model's windows by facts and year (ANSWERS).
     """
     asked = facts_of(keys, known).join(answers, on=["facts", "year"], how="left", maintain_order="left", nulls_equal=True)
+    if missing := asked["m1"].null_count():
+        raise CellarError(f"{missing:,} curves have no answer of the model; delete the folder's cache and run again")
     for some in asked.iter_slices(AT_ONCE):
         yield _rows(some, places)
 

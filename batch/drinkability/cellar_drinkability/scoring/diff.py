@@ -16,11 +16,14 @@ from cellar_drinkability.scoring.layout import Folder
 from cellar_drinkability.scoring.manifest import ListedPart
 from cellar_drinkability.scoring.parquet import SLICE
 from cellar_shared.ageing.curve import DATES
+from cellar_shared.events.tables import dtypes_of
 
 SEASON_DAYS: Final = 91
 WITHIN: Final = ("early", "peak", "late")
 KINDS: Final = ("new", "gone", "entered", "left", "moved")
 SCHEMA: Final[dict[str, pl.DataType]] = {"bottle_id": pl.String(), "member_id": pl.String(), "change": pl.String()}
+# What is kept of bottles that have gone names no member: it outlives a member's being forgotten.
+GONE_SCHEMA: Final = {name: dtype for name, dtype in dtypes_of("night/bottles").items() if name != "member_id"}
 BOTTLES_AT_ONCE: Final = 8 * SLICE
 _COMPARED: Final = ("phase", *DATES)
 
@@ -38,18 +41,26 @@ class Side:
 
 def compared(before: Side, now: Side) -> Iterator[tuple[str, Iterator[pl.DataFrame]]]:
     """Frames of SCHEMA for each file to write, with what it is called after: a part's rows, or a bucket of the other parts."""
-    known = {part.part_digest: part for part in before.parts}
-    same = [(known[part.part_digest], part) for part in now.parts if part.part_digest in known]
+    # Of one part two nights of the past have other bottles: those that were there then.
+    known = {(part.part_digest, part.as_it_stood): part for part in before.parts}
+    same = [(known[part.part_digest, part.as_it_stood], part) for part in now.parts if (part.part_digest, part.as_it_stood) in known]
     for old, new in same:
         yield new.bottles, _in_place(before.file(old), now.file(new), old.curves == new.curves, new.rows)
-    kept = {part.part_digest for _, part in same}
-    left = [part for part in before.parts if part.part_digest not in kept]
-    added = [part for part in now.parts if part.part_digest not in kept]
+    kept = {name for pair in same for name in (pair[0].bottles, pair[1].bottles)}
+    left = [part for part in before.parts if part.bottles not in kept]
+    added = [part for part in now.parts if part.bottles not in kept]
     buckets = -(-max(sum(part.rows for part in left), sum(part.rows for part in added)) // BOTTLES_AT_ONCE)
     for bucket in range(buckets):
         gone = _bucket([before.file(part) for part in left], bucket, buckets)
         come = _bucket([now.file(part) for part in added], bucket, buckets)
         yield f"others-{bucket}", iter([_joined(gone, come)])
+
+
+def last_rows(before: Side, bottle_ids: pl.Series) -> Iterator[pl.DataFrame]:
+    """The rows (GONE_SCHEMA) of `before` of these bottles, part by part: what had been said of them last, without whose they were."""
+    for part in before.parts:
+        rows = pl.scan_parquet(before.file(part), glob=False).filter(pl.col("bottle_id").is_in(bottle_ids.implode()))
+        yield rows.select(list(GONE_SCHEMA)).collect(engine="streaming")
 
 
 def _in_place(before: str, now: str, has_same_dates: bool, rows: int) -> Iterator[pl.DataFrame]:

@@ -13,7 +13,7 @@ import polars as pl
 from cellar_drinkability.scoring import places, windows
 from cellar_drinkability.scoring.layout import Folder, Part, code_fingerprint, name_of
 from cellar_drinkability.scoring.parquet import written
-from cellar_drinkability.scoring.part import MODEL, Terms
+from cellar_drinkability.scoring.part import MODEL, Terms, part_of
 from cellar_shared.bundle.manifest import Bundle
 from cellar_shared.events.tables import DataFolder, dtypes_of
 
@@ -39,7 +39,7 @@ def read_inputs(
     folder = DataFolder.open(data)
     paths = folder.parts("bottles")
     bottles = folder.manifest.tables["bottles"]
-    parts = [Part(name, str(paths[name]), digest) for name, digest in bottles.parts.items()]
+    parts = [part_of(name, paths[name], digest, as_of) for name, digest in bottles.parts.items()]
     terms = terms_of(folder, bundle, out, as_of, model=model, say=say)
     return Inputs(parts, terms, bottles.rows)
 

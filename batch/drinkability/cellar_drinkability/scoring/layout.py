@@ -4,6 +4,7 @@
     OUT/bottles/NAME.parquet    night/bottles of one part, NAME.json what was counted
     OUT/curves/NAME.parquet     night/curves of one part, NAME.rows.npy the row number of each of its bottles, NAME.json what was counted
     OUT/pace/, OUT/changes/     night/pace, and what has changed since the night before, by part
+    OUT/gone/NAME.parquet       the last rows of bottles that were gone the night after; kept when their night is deleted
     OUT/broken/NAME.json        a part that was set aside, and its error
     OUT/cache/                  what is computed once for many parts; any of it may be deleted
 
@@ -38,11 +39,15 @@ Kind = TypeVar("Kind")
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One input file of the night: its name in table bottles, where it lies, its SHA-256."""
+    """One input file of the night: its name in table bottles, where it lies, its SHA-256.
+
+    `as_it_stood` is the day of a night of the past, where bottles of the part were consumed since: they were there then.
+    """
 
     name: str
     path: str
     digest: str
+    as_it_stood: date | None = None
 
 
 class CurvesReceipt(msgspec.Struct, frozen=True):

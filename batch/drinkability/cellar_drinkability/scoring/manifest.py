@@ -19,7 +19,7 @@ NO_PHASE: Final = "none"
 
 
 class ListedPart(msgspec.Struct, frozen=True):
-    """One part of the night: what it was made of, its files' names and the SHA-256 of its rows."""
+    """One part of the night: what it was made of, its files' names and the SHA-256 of its rows; `as_it_stood` as in Part."""
 
     part: str
     part_digest: str
@@ -30,6 +30,7 @@ class ListedPart(msgspec.Struct, frozen=True):
     rows_in: int
     consumed: int
     rows: int
+    as_it_stood: date | None = None
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -40,17 +41,22 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What has changed since the night of `since`: bottles by what happened; `files` of table changes list them."""
+    """What has changed since the night of `since`: bottles by what happened; `files` of table changes list them.
+
+    `gone` are the files that keep what had been said of bottles that are no longer there.
+    """
 
     since: date
     bottles: dict[str, int]
     files: list[str]
+    gone: list[str] = []
 
 
 class NightManifest(msgspec.Struct, frozen=True):
     """What a night was. All but `times` is the same however often it was interrupted.
 
-    `rows_in` = `rows` + `consumed`, in sum and in each part. `reasons` has every code and, last, `null`: nothing to add.
+    `rows_in` = `rows` + `consumed`, in sum and in each part; `consumed` are those that were not there, in a night of the past also
+    bottles that came later. `reasons` has every code and, last, `null`: nothing to add.
     """
 
     format: int

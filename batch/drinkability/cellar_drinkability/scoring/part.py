@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cellar_drinkability.scoring import curves as of_curves
 from cellar_drinkability.scoring import rows as of_rows
@@ -53,7 +55,8 @@ class Terms(msgspec.Struct, frozen=True):
 
     def curves_name(self, part: Part) -> str:
         """What the curves of the part are called."""
-        return name_of("curves", part.digest, self.bundle_version, self.code, self.inputs)
+        stood = "" if part.as_it_stood is None else str(part.as_it_stood)
+        return name_of("curves", part.digest, self.bundle_version, self.code, self.inputs, stood)
 
     def bottles_name(self, part: Part) -> str:
         """What the night's rows of the part are called."""
@@ -93,7 +96,7 @@ class PartWork:
                 nonlocal consumed
                 for at, bottles in slices(part, of_curves.READ):
                     places = KnownPlaces.of(Path(self.terms.places), bottles["storage_id"].unique().drop_nulls())
-                    keys = Keys.of(bottles, places)
+                    keys = Keys.of(bottles, places, part.as_it_stood)
                     numbers[at : at + bottles.height] = keys.rows
                     consumed += int((keys.rows == CONSUMED).sum())
                     made.append(keys.table.height)
@@ -150,7 +153,7 @@ class PartWork:
         rows_in = 0
         for _, bottles in slices(part, of_curves.READ):
             rows_in += bottles.height
-            asked = wines_asked(bottles)
+            asked = wines_asked(bottles, part.as_it_stood)
             asked = facts_of(asked, self._known(asked)).select("facts", "year")
             pairs = pl.concat([pairs, asked]).unique(maintain_order=True)
         wines = pl.scan_parquet(self.terms.wines, glob=False) if self.terms.wines else pl.LazyFrame(schema={"wine_id": pl.String})
@@ -163,6 +166,24 @@ class PartWork:
             opening: Any = getattr(import_module(module), name)
             self._model = cast(Model, opening.open(Path(self.terms.bundle)))
         return self._model
+
+
+def part_of(name: str, path: Path, digest: str, as_of: date) -> Part:
+    """The part as the night of `as_of` sees it. A damaged file is seen as it is: the steps say what is wrong with it."""
+    part = Part(name, str(path), digest)
+    try:
+        last = _last_consumed(path)
+    except (OSError, ValueError, pa.ArrowException):
+        return part
+    return msgspec.structs.replace(part, as_it_stood=as_of) if last is not None and last >= as_of else part
+
+
+def _last_consumed(path: Path) -> date | None:
+    """The latest `consumed_at` of a part, by what its row groups say of themselves; None where they say nothing."""
+    held = pq.read_metadata(path)
+    column = held.schema.to_arrow_schema().get_field_index("consumed_at")
+    groups = [held.row_group(group).column(column).statistics for group in range(held.num_row_groups)] if column >= 0 else []
+    return max((group.max for group in groups if group is not None and group.has_min_max), default=None)
 
 
 def slices(part: Part, columns: tuple[str, ...]) -> Iterator[tuple[int, pl.DataFrame]]:

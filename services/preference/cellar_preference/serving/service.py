@@ -27,9 +27,10 @@ from cellar_preference.serving.index import open_index
 from cellar_preference.serving.predictor import MODEL, Prediction, Predictor, require_same_data
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
 from cellar_shared.calibration.trailing import TrailingOffset
+from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
-from cellar_shared.service.contract import RequestContext
+from cellar_shared.service.contract import NotYet, RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.opening import STORE_WITHIN_S, answers_within
@@ -81,6 +82,7 @@ class PreferenceService:
         self._store_within_s = store_within_s
         self._look_every_s = look_every_s
         self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
+        self._predictor: Predictor | None = None
         self._swapping: Swapping[_Pinned] | None = None
         self._is_without_store = False
         self._prediction_settings = predictions
@@ -89,9 +91,10 @@ class PreferenceService:
     def load(self) -> None:
         """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store.
 
-        A store that cannot be read is waited for at first, then done without.
+        A store that cannot be read is waited for at first, then done without. NotYet while there is no generation that the bundle
+        can work on: the next `materialize` may write one.
         """
-        predictor = Predictor.open(self._bundle)
+        predictor = self._predictor = self._predictor or Predictor.open(self._bundle)
         if not answers_within(self._store, self._store_within_s):
             logger.warning("%s does not answer; served without it until it does", self._store.name)
         swapping = Swapping(
@@ -101,7 +104,12 @@ class PreferenceService:
             look_every_s=self._look_every_s,
             tell=lambda outcome: RECORDER.count(names.SWAPS, 1, (outcome,)),
         )
-        swapping.start()
+        try:
+            swapping.start()
+        except CellarError as error:
+            raise NotYet(str(error)) from error
+        except OSError as error:  # a folder that goes while it is opened, a mount that is away
+            raise NotYet(f"the generation of {self._store.name} cannot be opened ({error.strerror})") from error
         if self._prediction_settings is not None:
             self._predictions = PredictionLog(self._prediction_settings)
         RECORDER.watch(names.GENERATION_AGE, self._generation_age_s)

@@ -49,7 +49,7 @@ def evaluate(
     split: Annotated[list[str] | None, typer.Option("--split", help="Only these splits (may be given again).")] = None,
     networks: Annotated[int, typer.Option("--networks", min=1)] = 1,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 5,
-    seed: Annotated[int, typer.Option("--seed")] = 20,
+    seed: Annotated[int, typer.Option("--seed", help="Of learning and of resampling; the splits stay the same.")] = 20,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
@@ -57,9 +57,14 @@ def evaluate(
     from cellar_preference.training.evaluate import evaluate_bundle, evaluate_recipe, one_line
     from cellar_preference.training.evaluation.report import write
     from cellar_preference.training.fit import Recipe
+    from cellar_shared.errors import BadInput
 
     reporter = Reporter(as_json)
     recipe = Recipe(networks=networks, epochs=epochs, seed=seed)
+    if bundle is not None and split:
+        raise BadInput(
+            "--split is about the recipe's own splits; a bundle is judged on whatever it was not fitted on: leave one of the two out"
+        )
     if bundle is not None:
         evaluation = evaluate_bundle(data, bundle, seed=seed, say=reporter.say)
     else:

@@ -34,6 +34,7 @@ class Catalogue:
     year_effect: Floats32  # (regions, years since FIRST_VINTAGE)
     usual_age: Floats32  # (wines,) years
     non_vintage: npt.NDArray[np.bool_]  # (wines,)
+    origins: Origins
     aromas: pl.Series  # (2 * wines,) two words for each wine
 
     def appeared_by(self, moments: Moments) -> Ints:
@@ -60,6 +61,7 @@ def make_catalogue(settings: WorldSettings) -> Catalogue:
         year_effect=rng.normal(0.0, VINTAGE_SPREAD, (len(facts["regions"]), 2100 - FIRST_VINTAGE)).astype(np.float32),
         usual_age=np.array([entry["age"] for entry in types], dtype=np.float32)[origins.type],
         non_vintage=non_vintage,
+        origins=origins,
         aromas=_aromas(origins),
     )
 
@@ -73,5 +75,6 @@ def _appearances(wines: int, rng: np.random.Generator) -> Moments:
 
 
 def _aromas(origins: Origins) -> pl.Series:
-    words = [entry["aromas"] for entry in wine_facts()["grapes"].values()]
-    return pl.Series([word for grape in origins.grapes[:, 0] for word in words[grape]], dtype=pl.String)
+    words = pl.Series([word for entry in wine_facts()["grapes"].values() for word in entry["aromas"]], dtype=pl.String)
+    of_wines = 2 * origins.grapes[:, :1] + np.arange(2)
+    return words.gather(of_wines.ravel())

@@ -17,17 +17,29 @@ def simulate(
     out: Out,
     family: Annotated[str, typer.Option(help="The shape of the world; a wrong name lists the families there are.")] = "base",
     ratings_per_member: Annotated[float, typer.Option(help="Mean length of a history.")] = 13.0,
+    bottles: Annotated[int, typer.Option(help="How many bottles lie, or lay, in members' cellars.")] = 0,
+    windows: Annotated[int, typer.Option(help="How many drinking windows critics have stated.")] = 0,
+    ageing: Annotated[
+        str, typer.Option(help="How the wines age; a wrong name lists the ways. held-out: for a model's final check.")
+    ] = "classic",
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
-    """Make up a world of wines, members, ratings and notes, with the true chance behind every rating in table truth."""
+    """Make up a world of wines, members, ratings and notes, with the true chance behind every rating in table truth.
+
+    With --bottles and --windows it has cellars too: storage, bottles, outcomes and critics' windows, and how every wine
+    truly ages in table truth_ageing.
+    """
+    from cellar_shared.events.simulate.cellars.settings import CellarSettings
+    from cellar_shared.events.simulate.cellars.writing import steps_of
     from cellar_shared.events.simulate.settings import WorldSettings
     from cellar_shared.events.simulate.world import MEMBERS_PER_RUN, simulate_world
 
     settings = WorldSettings(members, wines, seed, family, ratings_per_member)
+    cellars = CellarSettings(bottles, windows, ageing)
     reporter = Reporter(as_json)
-    with reporter.advancing("simulating", -(-members // MEMBERS_PER_RUN)) as step:
-        report = simulate_world(settings, out, replace=replace, progress=step)
+    with reporter.advancing("simulating", -(-members // MEMBERS_PER_RUN) + steps_of(cellars)) as step:
+        report = simulate_world(settings, out, cellars=cellars, replace=replace, progress=step)
     reporter.result(
         {
             "out": str(out),
@@ -37,7 +49,8 @@ def simulate(
             "ratings": report.ratings,
             "notes": report.notes,
             "mean_chance": report.mean_chance,
-        },
+        }
+        | ({"ageing": ageing} | report.cellars if report.cellars else {}),
         f"{out}: {report.wines:,} wines, {members:,} members, {report.ratings:,} ratings (mean chance of a like {report.mean_chance:.3f}), "
-        f"{report.notes:,} notes",
+        f"{report.notes:,} notes" + "".join(f", {rows:,} {table}" for table, rows in report.cellars.items()),
     )

@@ -18,6 +18,8 @@ import polars as pl
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, Moments, midnight_before
 from cellar_shared.events.scales import SCALES
 from cellar_shared.events.simulate.catalogue import Catalogue, Floats32, make_catalogue
+from cellar_shared.events.simulate.cellars.settings import CellarSettings
+from cellar_shared.events.simulate.cellars.writing import Cellars, write_cellars
 from cellar_shared.events.simulate.chances import appeal, chance_of, draw_stars, level_for
 from cellar_shared.events.simulate.choices import choose_wines, draw_vintages
 from cellar_shared.events.simulate.hierarchy import Ints
@@ -31,6 +33,7 @@ SCALE: Final = SCALES["1-5"]
 LIKE_RATE: Final = 0.59  # X-Wines Slim: 74,692 of 126,564 ratings are 4 or more
 MEMBERS_PER_RUN: Final = 8_192
 PILOT_MEMBERS: Final = 4_000
+NO_CELLARS: Final = CellarSettings()
 DATED_BY_DAY: Final = 0.02  # share of ratings of which only the day is known
 
 
@@ -58,6 +61,7 @@ class SimulationReport:
     ratings: int
     notes: int
     mean_chance: float
+    cellars: dict[str, int]  # rows of the tables that cellars add
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +155,11 @@ def tables_of(world: World, run: Run) -> dict[str, pl.DataFrame]:
     }
 
 
-def simulate_world(settings: WorldSettings, out: Path, *, replace: bool = False, progress: Callable[[str], None]) -> SimulationReport:
-    """Write the world of `settings` as the data folder `out`, whole or not at all; `progress` is called after each run."""
+def simulate_world(
+    settings: WorldSettings, out: Path, *, cellars: CellarSettings = NO_CELLARS, replace: bool = False, progress: Callable[[str], None]
+) -> SimulationReport:
+    """Write the world of `settings`, with its `cellars`, as the data folder `out`, whole or not at all; `progress` is called
+    after each run of members, of bottles and of statements."""
     written = {"ratings": 0, "notes": 0, "truth": 0}
     chances = 0.0
     asked = {
@@ -161,7 +168,7 @@ def simulate_world(settings: WorldSettings, out: Path, *, replace: bool = False,
         "wines": settings.wines,
         "seed": settings.seed,
         "ratings_per_member": settings.ratings_per_member,
-    }
+    } | ({} if cellars.is_empty else cellars.asked())
     with DataWriter(out, NAMESPACE, SCALE.name, "simulate", replace=replace, notes=asked) as writer:
         world = World.make(settings)
         writer.add("wines", world.catalogue.table)
@@ -172,4 +179,5 @@ def simulate_world(settings: WorldSettings, out: Path, *, replace: bool = False,
                 written[table] += rows.height
             chances += float(tables["truth"]["probability"].to_numpy().sum())
             progress("")
-    return SimulationReport(settings.wines, written["ratings"], written["notes"], chances / written["ratings"])
+        of_cellars = {} if cellars.is_empty else write_cellars(Cellars.make(settings, cellars, world.catalogue), writer, progress)
+    return SimulationReport(settings.wines, written["ratings"], written["notes"], chances / written["ratings"], of_cellars)

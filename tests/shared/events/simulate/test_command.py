@@ -38,9 +38,23 @@ def test_a_standing_folder_is_replaced_only_on_request(cellar: Cellar, tmp_path:
     assert cellar(*words, "--replace").returncode == 0
 
 
+def test_a_world_with_cellars_tells_what_it_has(cellar: Cellar, tmp_path: Path) -> None:
+    cellars = ("--bottles", "300", "--windows", "40", "--ageing", "skewed")
+    done = cellar(*SMALL, "--out", tmp_path / "data", *cellars, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["ageing"], told["bottles"], told["windows"]) == ("skewed", 300, 40)
+    tables = DataFolder.open(tmp_path / "data").manifest.tables
+    for table in ("storage", "bottles", "outcomes", "windows", "truth_ageing"):
+        assert told[table] == tables[table].rows
+    assert "300 bottles" in cellar(*SMALL, "--out", tmp_path / "data", *cellars, "--replace").stdout
+
+
 @pytest.mark.parametrize(
     ("option", "value", "sentence"),
     [
+        ("--ageing", "eternal", "ageing 'eternal' is not known; use one of classic, skewed"),
+        ("--bottles", "100000001", "--bottles 100,000,001 is out of range; give 0 to 100,000,000"),
         ("--family", "martian", "family 'martian' is not known; use one of base, picky"),
         ("--members", "0", "--members 0 is out of range; give 1 to"),
         ("--wines", "19", "--wines 19 is out of range; give 20 to"),
