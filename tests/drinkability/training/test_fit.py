@@ -5,6 +5,7 @@ import torch
 from cellar_drinkability.scoring.features import FIELDS, UNKNOWN, WineFacts
 from cellar_drinkability.training.fit import Fitted, answers_of, fit, logistic_loss, without_some
 from cellar_drinkability.training.network import Averaged, WindowNetwork
+from cellar_drinkability.training.train import train
 from cellar_shared.ageing.curve import REACH
 
 
@@ -79,3 +80,18 @@ def test_the_same_rows_and_recipe_give_the_same_model(rows, recipe, fitted: Fitt
     again = fit(rows, recipe)
     facts = fitted.vocabulary.encode(rows.wines)
     np.testing.assert_array_equal(again.answers(facts), fitted.answers(facts))
+
+
+def test_a_model_learns_from_no_more_statements_than_it_can_hold(rows):
+    few = rows.at_most(100, seed=1)
+    assert len(few) == 100
+    assert np.isin(few.digest, rows.digest).all()
+    assert len(np.unique(few.digest)) == 100
+    assert few.digest.tolist() == rows.at_most(100, seed=1).digest.tolist() != rows.at_most(100, seed=2).digest.tolist()
+    assert rows.at_most(len(rows), seed=1) is rows
+
+
+def test_a_bundle_says_how_many_statements_it_left_out(monkeypatch, statements, recipe, rows, tmp_path):
+    monkeypatch.setattr("cellar_drinkability.training.train.MOST", 200)
+    facts = train(statements, tmp_path / "b", hold_out=0.0, recipe=recipe, threads=1, step=lambda _: None).facts
+    assert (facts["rows"], facts["rows_beyond_the_most_learnt_from"]) == (200, len(rows) - 200)

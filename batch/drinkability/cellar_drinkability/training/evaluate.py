@@ -18,7 +18,7 @@ from cellar_drinkability.scoring.model import WindowModel, fitted_rows
 from cellar_drinkability.training.baselines import boosted_aft, shrunken_medians, variety_medians, weibull_aft
 from cellar_drinkability.training.fit import Fitted, Recipe, Step, fit, steps_of, told_by
 from cellar_drinkability.training.judge import Contestant, Coverage, coverages, judge
-from cellar_drinkability.training.rows import Rows, read_rows
+from cellar_drinkability.training.rows import MOST, Rows, read_rows
 from cellar_shared.ageing.curve import NARROWEST, Curves
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
@@ -110,7 +110,7 @@ def folds_of(rows: Rows, seed: int) -> npt.NDArray[np.int64]:
 
 
 def _answers(train: Rows, test: Rows, recipe: Recipe, baselines: bool, threads: int, step: Step) -> dict[str, Floats]:
-    fitted: Fitted = fit(train, recipe, step)
+    fitted: Fitted = fit(train.at_most(MOST, recipe.seed), recipe, step)
     facts = fitted.vocabulary.encode(test.wines)
     found = {name: fitted.answers(given) for name, given in _told(facts).items()}
     begin, end = told_by(fitted.processes, facts)

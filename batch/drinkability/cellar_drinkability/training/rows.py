@@ -18,6 +18,9 @@ Ints = npt.NDArray[np.int64]
 
 FEWEST: Final = 50  # statements of each side; below that nothing about a side can be learnt
 YOUNGEST: Final = 0.7  # years: a wine stated to be ready in its vintage's own year is taken as ready late in it (judgement)
+# Statements that one model learns from. A process's arrays grow with the square of them, its time with the cube: 6,000 take about 3 GB and
+# some minutes on one core.
+MOST: Final = 6_000
 OLDEST_VINTAGE: Final = 1990  # older wines are a handful that were judged at sixty and more: not learnt from, counted
 
 
@@ -47,6 +50,12 @@ class Rows:
             self.wines[chosen], self.begin[chosen], self.end[chosen], self.kind[chosen], self.winery[chosen],
             self.reviewer[chosen], self.digest[chosen],
         )  # fmt: skip
+
+    def at_most(self, count: int, seed: int) -> Rows:
+        """These rows, or `count` of them drawn at random, in their order."""
+        if len(self) <= count:
+            return self
+        return self.take(np.sort(np.random.default_rng([seed, 3]).choice(len(self), count, replace=False)))
 
     @property
     def ages(self) -> Floats:

@@ -28,7 +28,7 @@ from cellar_drinkability.scoring.model import (
 )
 from cellar_drinkability.training.export import export_onnx
 from cellar_drinkability.training.fit import Fitted, Recipe, Step, fit
-from cellar_drinkability.training.rows import OLDEST_VINTAGE, Rows, read_rows
+from cellar_drinkability.training.rows import MOST, OLDEST_VINTAGE, Rows, read_rows
 from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
 from cellar_shared.errors import BadInput
 from cellar_shared.events.tables import DataFolder
@@ -46,7 +46,8 @@ def train(data: Path, out: Path, *, hold_out: float, recipe: Recipe, threads: in
     torch.set_num_threads(threads)
     folder = DataFolder.open(data)
     everything = read_rows(folder)
-    rows = everything.take(~held_out(everything, hold_out, recipe.seed))
+    learnable = everything.take(~held_out(everything, hold_out, recipe.seed))
+    rows = learnable.at_most(MOST, recipe.seed)
     fitted = fit(rows, recipe, step)
     onnx = export_onnx(fitted.network, fitted.vocabulary.encode(rows.wines))
     step("exported to ONNX")
@@ -65,7 +66,7 @@ def train(data: Path, out: Path, *, hold_out: float, recipe: Recipe, threads: in
         namespace=folder.manifest.namespace,
         scale=folder.manifest.scale,
         settings={"recipe": msgspec.to_builtins(recipe), "hold_out": hold_out},
-        facts=_facts(folder, rows, len(everything) - len(rows)),
+        facts=_facts(folder, rows, len(everything) - len(learnable), len(learnable) - len(rows)),
         metrics=_metrics(fitted, rows),
         files={},
     )
@@ -115,13 +116,14 @@ def _npy(array: np.ndarray[Any, Any]) -> bytes:
     return stream.getvalue()
 
 
-def _facts(folder: DataFolder, rows: Rows, held: int) -> dict[str, Any]:
+def _facts(folder: DataFolder, rows: Rows, held: int, left: int) -> dict[str, Any]:
     """Lineage: the data's digest, the rows learnt from, the code's commit, the libraries."""
     return {
         "data_source": folder.manifest.source,
         "data_digest": folder.digest(),
         "rows": len(rows),
         "rows_held_out": held,
+        "rows_beyond_the_most_learnt_from": left,
         "rows_digest": hashlib.sha256(np.sort(rows.digest).tobytes()).hexdigest(),
         "oldest_vintage": OLDEST_VINTAGE,
         "wineries": len(np.unique(rows.winery)),
