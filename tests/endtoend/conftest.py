@@ -52,6 +52,36 @@ def made(cellar: Callable[..., subprocess.CompletedProcess[str]], tmp_path_facto
     return Made(data, bundle, store, said)
 
 
+@dataclass(frozen=True)
+class Cellars:
+    """A made-up world with cellars, a bundle that learnt from its critics, and the folder of nights."""
+
+    world: Path
+    bundle: Path
+    nights: Path
+
+
+NIGHTS = ("2019-06-01", "2019-06-02", "2021-12-31")
+
+
+@pytest.fixture(scope="session")
+def cellars(cellar: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory) -> Cellars:
+    """CELLAR_AGEING_FAMILY and CELLAR_AGEING_SEED say of which world."""
+    place = tmp_path_factory.mktemp("cellars")
+    made = Cellars(place / "world", place / "bundle", place / "nights")
+    size = ("--members", "800", "--wines", "1000", "--bottles", "15000", "--windows", "2000")
+    family = ("--ageing", os.environ.get("CELLAR_AGEING_FAMILY", "skewed"), "--seed", os.environ.get("CELLAR_AGEING_SEED", "404"))
+    night = ("score", "drinkability", "--bundle", made.bundle, "--data", made.world, "--out", made.nights, "--as-of")
+    for words in (
+        ("data", "simulate", *size, *family, "--out", made.world),
+        ("train", "drinkability", "--data", made.world, "--out", made.bundle, "--threads", "1"),
+        *((*night, day) for day in NIGHTS),
+    ):
+        done = cellar(*words)
+        assert done.returncode == 0, f"cellar {words}: {done.stderr}"
+    return made
+
+
 class Service:
     """A `cellar serve` that listens."""
 

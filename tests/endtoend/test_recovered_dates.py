@@ -7,20 +7,18 @@ CELLAR_AGEING_FAMILY names another family; `held-out` is for a last check and fo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from cellar_drinkability.scoring.manifest import read_manifest
 from cellar_shared.ageing.curve import DATES
 from cellar_shared.events.simulate.cellars.dates import true_dates
 from cellar_shared.events.tables import DataFolder
 
 FAMILY = os.environ.get("CELLAR_AGEING_FAMILY", "skewed")
-SEED = os.environ.get("CELLAR_AGEING_SEED", "404")
 NIGHT = date(2021, 12, 31)
 # Intervals say 80 %. Statements are few in a small world and wines of a producer go wrong together: what is asked is that they are
 # neither empty promises nor without content.
@@ -30,22 +28,14 @@ AGE_ERROR = 0.10
 
 
 @pytest.fixture(scope="module")
-def recovered(cellar: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    """The night's rows of bottles with nothing odd about them, beside their truth (`_true`)."""
-    place: Path = tmp_path_factory.mktemp("recovered")
-    world, bundle, nights = place / "world", place / "bundle", place / "nights"
-    size = ["--members", "800", "--wines", "1000", "--bottles", "15000", "--windows", "2000"]
-    for words in (
-        ("data", "simulate", *size, "--seed", SEED, "--ageing", FAMILY, "--out", world),
-        ("train", "drinkability", "--data", world, "--out", bundle, "--threads", "1"),
-        ("score", "drinkability", "--bundle", bundle, "--data", world, "--out", nights, "--as-of", str(NIGHT)),
-    ):
-        done = cellar(*words)
-        assert done.returncode == 0, done.stderr
-    folder = DataFolder.open(world)
+def recovered(cellars: Any) -> pl.DataFrame:
+    """The last night's rows of bottles with nothing odd about them, beside their truth (`_true`)."""
+    folder = DataFolder.open(cellars.world)
     bottles, truth, storage = (folder.scan(table).collect() for table in ("bottles", "truth_ageing", "storage"))
     true = true_dates(bottles, truth, storage, (NIGHT - date(1970, 1, 1)).days)
-    said = pl.concat([pl.read_parquet(file) for file in sorted((nights / "bottles").glob("*.parquet"))])
+    listed = read_manifest(cellars.nights / "night.json")
+    assert listed.as_of == NIGHT
+    said = pl.concat([pl.read_parquet(cellars.nights / "bottles" / f"{part.bottles}.parquet") for part in listed.parts])
     rows = said.join(true, on="bottle_id", suffix="_true").join(bottles.select("bottle_id", "window_source"), on="bottle_id")
     rows = rows.filter(pl.col("ready_from_true").is_not_null(), pl.col("reason").is_null())
     assert rows.height > 2000

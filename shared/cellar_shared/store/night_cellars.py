@@ -27,6 +27,7 @@ _READ: Final = ("bottle_id", "member_id", "wine_id", "vintage", "size_ml", "stat
 class _Part(msgspec.Struct, frozen=True):
     part_digest: str
     bottles: str
+    as_it_stood: str | None = None
 
 
 class NightParts(msgspec.Struct, frozen=True):
@@ -51,11 +52,13 @@ class NightParts(msgspec.Struct, frozen=True):
 def cellars_of(folder: DataFolder, night: Path) -> Iterator[tuple[str, Cellar]]:
     """Each member's bottles, some parts of a table's members more than once; BadInput when the folder has no table bottles."""
     parts = NightParts.of(night)
+    # A night of the past has other bottles of a part than stand in it now: they are looked for.
+    kept = {part.part_digest for part in parts.parts if part.as_it_stood is None}
     files = {part.part_digest: night / "bottles" / f"{part.bottles}.parquet" for part in parts.parts}
     digests = folder.manifest.tables["bottles"].parts if folder.parts("bottles") else {}
-    others = [file for digest, file in files.items() if digest not in digests.values()]
+    others = [file for digest, file in files.items() if digest not in kept or digest not in digests.values()]
     for name, path in folder.parts("bottles").items():
-        same = files.get(digests[name])
+        same = files[digests[name]] if digests[name] in kept else None
         bottles = pl.scan_parquet(path, glob=False).select(_READ).filter((pl.col("state") != "consumed").fill_null(True))
         rows = bottles.select(pl.len()).collect().item()
         for at in range(0, rows, ROWS_AT_ONCE):

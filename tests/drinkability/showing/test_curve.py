@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from cellar_drinkability.scoring.manifest import FORMAT, ListedPart, NightManifest, write_manifest
 from cellar_drinkability.showing import command
 from cellar_drinkability.showing.bottle_curve import BottleCurve, Stated, calendar_day, day_number, facts_of, of_statement
 from cellar_drinkability.showing.night_rows import Wanted, of_row, row_of
@@ -118,7 +119,20 @@ def night(out: Path, *parts: list[dict[str, object]]) -> Path:
     kinds = {"vintage": pl.Int32, "acquired_at": pl.Date, "storage_id": pl.String, "reason": pl.String, "m1": pl.Float64}
     for number, rows in enumerate(parts):
         pl.DataFrame(rows, schema_overrides=kinds).write_parquet(out / "curves" / f"{number}.parquet")
+    listed = [ListedPart(f"part-{number}", "d", f"b{number}", str(number), "s", 0, 0, 0, 0) for number in range(len(parts))]
+    write_manifest(NightManifest(FORMAT, TODAY, "v", "c", "i", 0, 0, 0, 0, {}, {}, listed, [], None, [], {}), out / "night.json")
     return out
+
+
+def test_only_curves_that_the_night_lists_are_shown(tmp_path: Path) -> None:
+    out = night(tmp_path / "n", [row()])
+    pl.DataFrame([row(size_ml=1500)], schema_overrides={"acquired_at": pl.Date}).write_parquet(out / "curves" / "left.parquet")
+    assert row_of(out, Wanted("w1"))["size_ml"] == 750
+
+
+def test_of_curves_that_differ_by_what_was_stated_the_one_without_is_shown(tmp_path: Path) -> None:
+    stated = row(window_source="community", m1=1.7)
+    assert row_of(night(tmp_path / "n", [stated, row(window_source=None)]), Wanted("w1"))["m1"] == 1.6
 
 
 def test_a_nights_row_is_shown_by_its_two_lines_of_arithmetic(tmp_path: Path) -> None:
@@ -148,7 +162,7 @@ def test_a_row_that_is_not_there_or_not_one_is_refused_with_what_to_say(tmp_path
         row_of(out, Wanted("w9"))
     with pytest.raises(BadInput, match="none such"):
         row_of(out, Wanted("w1", vintage=1990))
-    with pytest.raises(BadInput, match=r"no curves/\*\.parquet"):
+    with pytest.raises(BadInput, match=r"no night's night\.json"):
         row_of(tmp_path / "elsewhere", Wanted("w1"))
     with pytest.raises(BadInput, match="vintage_unknown"):
         of_row(row_of(out, Wanted("w3")), TODAY)

@@ -7,6 +7,7 @@ from cellar_drinkability.training.fit import Fitted, answers_of, fit, logistic_l
 from cellar_drinkability.training.network import Averaged, WindowNetwork
 from cellar_drinkability.training.train import train
 from cellar_shared.ageing.curve import REACH
+from cellar_shared.events.tables import DataFolder, DataWriter, dtypes_of, schema_of
 
 
 def test_the_loss_is_the_log_density_of_a_logistic_which_integrates_to_one():
@@ -89,6 +90,15 @@ def test_a_model_learns_from_no_more_statements_than_it_can_hold(rows):
     assert len(np.unique(few.digest)) == 100
     assert few.digest.tolist() == rows.at_most(100, seed=1).digest.tolist() != rows.at_most(100, seed=2).digest.tolist()
     assert rows.at_most(len(rows), seed=1) is rows
+
+
+def test_a_model_learns_from_windows_without_the_columns_that_a_source_need_not_have(statements, recipe, tmp_path):
+    folder = DataFolder.open(statements)
+    optional = set(dtypes_of("windows")) - set(schema_of("windows")["required"])
+    with DataWriter(tmp_path / "data", "own", "1-5", "test") as writer:
+        writer.add("windows", folder.scan("windows").drop(optional).collect())
+    facts = train(tmp_path / "data", tmp_path / "b", hold_out=0.0, recipe=recipe, threads=1, step=lambda _: None).facts
+    assert facts["rows"] == folder.manifest.tables["windows"].rows
 
 
 def test_a_bundle_says_how_many_statements_it_left_out(monkeypatch, statements, recipe, rows, tmp_path):

@@ -176,12 +176,24 @@ def test_a_damaged_value_is_a_store_that_cannot_be_read_and_never_another_s_bott
     store = open_store(f"lmdb://{tmp_path / 'store'}")
     manifest = materialize(data, store, night=night, say=silent)
     file = store.generations / manifest.id / "cellars" / "values.npy"
+    opened = Generation.open(store, feature_fingerprint())  # verified: what is damaged from here on is found when it is read
     content = bytearray(file.read_bytes())
     for at in range(130, len(content), 20):
         content[at] ^= 0x10
-    file.write_bytes(bytes(content))
-    with pytest.raises(StoreUnavailable, match="damaged"):
-        cellar_of(store, "m1")
+    with file.open("r+b") as stream:  # in place, as a disk damages what is mapped
+        stream.write(content)
+    try:
+        with pytest.raises(StoreUnavailable, match="damaged"):
+            asyncio.run(opened.cellar_of("m1"))
+    finally:
+        opened.close()
+        store.close()
+    again = open_store(f"lmdb://{tmp_path / 'store'}")
+    try:
+        with pytest.raises(BadInput, match=r"values\.npy is damaged"):
+            Generation.open(again, feature_fingerprint())
+    finally:
+        again.close()
 
 
 def test_one_member_s_bytes_are_no_cellar_of_another():

@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from cellar_drinkability.scoring.layout import Folder
+from cellar_drinkability.scoring.manifest import read_manifest
 from cellar_drinkability.showing.bottle_curve import BottleCurve, Ints, day_number, shown
 from cellar_shared.ageing.arrhenius import Floats
 from cellar_shared.ageing.curve import DATES, Curves
@@ -35,10 +37,12 @@ class Wanted:
 
 
 def row_of(out: Path, wanted: Wanted) -> dict[str, Any]:
-    """The row of table night/curves below `out` that is wanted; BadInput when there is none, or more than one."""
-    files = sorted(out.rglob("curves/*.parquet"))
-    if not files:
-        raise BadInput(f"{out}: no curves/*.parquet in it; name the folder that `cellar score drinkability --out` wrote")
+    """The row of table night/curves of the newest night in `out` that is wanted; BadInput when there is none, or more than one.
+
+    Of curves that differ in nothing but what was stated, the first without a statement, else the first.
+    """
+    folder = Folder(out)
+    files = sorted({folder.file("curves", part.curves) for part in read_manifest(folder.manifest).parts})
     rows = pl.scan_parquet(files, glob=False).filter(pl.col("wine_id") == wanted.wine_id).collect().unique(maintain_order=True)
     if rows.is_empty():
         raise BadInput(f"--wine {wanted.wine_id}: the night in {out} has no bottle of it; take a wine_id of its table bottles")
@@ -50,6 +54,8 @@ def row_of(out: Path, wanted: Wanted) -> dict[str, Any]:
         raise BadInput(f"the night in {out} has bottles of {wanted.wine_id}, but none such; leave out one of {', '.join(KEY.values())}")
     if rows.height > 1:
         apart = [name for name in KEY if name in rows.columns and rows[name].n_unique() > 1]
+        if not apart:
+            return rows.sort(pl.col("window_source").is_not_null(), maintain_order=True).row(0, named=True)
         choices = [
             ", ".join(f"{KEY[name]} {row[name]}" for name in apart) for row in rows.select(apart).unique(maintain_order=True).to_dicts()
         ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cellar_shared.errors import BadInput
-from cellar_shared.events.tables import DataFolder
+from cellar_shared.events.tables import DataFolder, dtypes_of
 from cellar_shared.store.rating_log import event_hashes
 
 Floats = npt.NDArray[np.float64]
@@ -85,6 +85,8 @@ class Rows:
 def read_rows(folder: DataFolder) -> Rows:
     """The statements of `folder` with a vintage that says something; BadInput when they are too few."""
     table = folder.scan("windows").filter(pl.col("vintage") >= OLDEST_VINTAGE).collect()
+    # Columns that a source need not have: nobody knows them.
+    table = table.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in dtypes_of("windows").items() if name not in table.columns)
     rows = Rows.of(table) if table.height else None
     sides = (0, 0) if rows is None else tuple(int(np.isfinite(side).sum()) for side in rows.ages)
     if rows is None or min(sides) < FEWEST:
