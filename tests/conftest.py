@@ -17,12 +17,17 @@ from types import ModuleType
 
 import pytest
 import redis
+from hypothesis import settings
 
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import simulate_world
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 
+
+# No wall clock decides a test, and each run sees the same cases but the long one.
+settings.register_profile("cellar", deadline=None, derandomize="CELLAR_FUZZ_CASES" not in os.environ, database=None)
+settings.load_profile("cellar")
 
 GENERATED = pytest.StashKey[Counter[str]]()
 

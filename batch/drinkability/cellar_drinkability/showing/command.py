@@ -97,9 +97,10 @@ def _of_statement(
     title: str | None,
 ) -> BottleCurve:
     from cellar_drinkability.showing.bottle_curve import Stated, day_number, of_statement
-    from cellar_drinkability.showing.trace_file import read_trace
     from cellar_shared.ageing.heat import heat_events
     from cellar_shared.ageing.storage import UNKNOWN_PLACE, place_of_trace, place_of_wave
+    from cellar_shared.events.moments import MICROSECONDS_PER_DAY, moment_of
+    from cellar_shared.events.sources.traces import Manner, read_trace
 
     if vintage is None or ready is None or drink_by is None:
         raise BadInput("say a stated window with --vintage, --ready and --drink-by (years), or a night's curve with --night and --wine")
@@ -110,7 +111,8 @@ def _of_statement(
     place, warmth = UNKNOWN_PLACE, "13 \u00b0C"
     heat: Sequence[HeatEvent] = ()
     if trace is not None:
-        readings = read_trace(trace)
+        read = read_trace(trace, Manner(), now=moment_of(datetime.now(UTC)))
+        readings = read["at"].dt.epoch("us").to_numpy() / MICROSECONDS_PER_DAY, read["temperature_c"].to_numpy()
         place, heat = place_of_trace(*readings), heat_events(*readings)
         warmth = f"{len(readings[0]):,} readings, {readings[1].min():.0f} to {readings[1].max():.0f} \u00b0C"
     elif celsius is not None:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cellar_drinkability.training.evaluate import MODEL_NAME, Evaluation
 from cellar_drinkability.training.judge import MEASURES
 from cellar_shared.durable import write_durably
 from cellar_shared.evaluation.estimate import Estimate
-from cellar_shared.evaluation.wording import duration, fact, number, ticks
+from cellar_shared.evaluation.page import page
+from cellar_shared.evaluation.wording import number, ticks
 
 WIDTH: Final = 420.0  # of a picture's axis, in SVG units
 ROW: Final = 40.0
@@ -54,15 +54,8 @@ def table_of(evaluation: Evaluation) -> str:
 
 def page_of(evaluation: Evaluation) -> str:
     """The evaluation as one HTML document: pictures and style inside, no script, nothing fetched, all text escaped."""
-    environment = Environment(
-        loader=PackageLoader("cellar_drinkability.training", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, fact=fact, duration=duration)
-    return environment.get_template("report.html.j2").render(
+    return page(
+        "cellar_drinkability.training",
         evaluation=evaluation,
         measures=MEASURES,
         short=SHORT,

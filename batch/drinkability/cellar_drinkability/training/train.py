@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +28,7 @@ from cellar_drinkability.scoring.model import (
 from cellar_drinkability.training.export import export_onnx
 from cellar_drinkability.training.fit import Fitted, Recipe, Step, fit
 from cellar_drinkability.training.rows import MOST, OLDEST_VINTAGE, Rows, read_rows
+from cellar_shared.bundle.lineage import commit_of
 from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
 from cellar_shared.errors import BadInput
 from cellar_shared.events.tables import DataFolder
@@ -127,19 +127,6 @@ def _facts(folder: DataFolder, rows: Rows, held: int, left: int) -> dict[str, An
         "rows_digest": hashlib.sha256(np.sort(rows.digest).tobytes()).hexdigest(),
         "oldest_vintage": OLDEST_VINTAGE,
         "wineries": len(np.unique(rows.winery)),
-        "commit": _commit(),
+        "commit": commit_of(Path(__file__)),
         "libraries": {name: version(name) for name in ("cellar-shared", "cellar-drinkability", "torch", "onnxruntime", "numpy", "polars")},
     }
-
-
-def _commit() -> str | None:
-    """The commit of the code that trains, with + when files differ from it; None outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit + ("+" if changed.stdout.strip() else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from cellar_preference.training.fit import Recipe
 from cellar_preference.training.learn import Learned, learn
 from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows, Span
 from cellar_shared.bundle.golden import GoldenCases
+from cellar_shared.bundle.lineage import commit_of
 from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
 from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, iso_of, midnight_before
@@ -142,19 +142,6 @@ def _facts(folder: DataFolder, log: RatingLog, learned: Learned, learnt_from: np
         "rows_digest": hashlib.sha256(np.sort(log.event_ids[learnt_from]).tobytes()).hexdigest(),
         "members": len(np.unique(log.members[learnt_from])),
         "names": len(learned.encoder.vocabulary),
-        "commit": _commit(),
+        "commit": commit_of(Path(__file__)),
         "libraries": {name: version(name) for name in ("cellar-shared", "cellar-preference", "torch", "onnxruntime", "numpy")},
     }
-
-
-def _commit() -> str | None:
-    """The commit of the code that trains, with + when files differ from it; None outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit + ("+" if changed.stdout.strip() else "")

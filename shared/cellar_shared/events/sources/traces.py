@@ -101,6 +101,15 @@ def import_trace(
         )  # fmt: skip
 
 
+def read_trace(file: Path, manner: Manner, *, now: int) -> pl.DataFrame:
+    """The readings in `file` in the order of time, each moment once: at (UTC), temperature_c. BadInput as for `import_trace`."""
+    with Refusals(skip_bad=False) as refusals:
+        read = _readings(file, manner, refusals).select(LINE, "at", "temperature_c")
+        nothing = pl.DataFrame(schema={"at": pl.Datetime("us", "UTC"), "stands": pl.Float64})
+        good = _without_conflicts(_plausible(read, file.name, now, refusals), nothing, file.name, refusals)
+    return good.unique("at", keep="first").sort("at").select("at", "temperature_c")
+
+
 def _standing(appender: DataAppender, storage_id: str, member_id: str) -> pl.DataFrame:
     """The readings that the place has: at, stands (degrees Celsius)."""
     if "storage" not in appender.folder.manifest.tables:

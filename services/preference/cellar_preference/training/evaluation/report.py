@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cellar_preference.training.evaluation.charts import place_forest, place_reliability
 from cellar_preference.training.evaluation.judge import PAIRED
 from cellar_preference.training.evaluation.verdict import Evaluation, SplitVerdict
 from cellar_shared.durable import write_durably
 from cellar_shared.evaluation.estimate import Estimate
-from cellar_shared.evaluation.wording import duration, fact, number
+from cellar_shared.evaluation.page import page
+from cellar_shared.evaluation.wording import number
 
 TITLES: Final = {
     "auc": "AUC",
@@ -51,15 +51,8 @@ def _with_interval(estimate: Estimate) -> str:
 
 def page_of(evaluation: Evaluation) -> str:
     """The evaluation as one HTML document: pictures and style inside, no script, nothing fetched, all text escaped."""
-    environment = Environment(
-        loader=PackageLoader("cellar_preference.training.evaluation", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, fact=fact, duration=duration)
-    return environment.get_template("report.html.j2").render(
+    return page(
+        "cellar_preference.training.evaluation",
         evaluation=evaluation,
         names=list(dict.fromkeys(name for split in evaluation.splits for name in split.contestants)),
         titles=TITLES,
