@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from cellar_drinkability.scoring.inputs import Inputs
@@ -24,22 +26,33 @@ def write_pace(inputs: Inputs, folder: Folder, parts: set[str]) -> list[str]:
     used = [part for part in inputs.parts if part.name in parts]
     if not any(_states_windows(part.path) for part in used):
         return []
-    members = [pl.scan_parquet(part.path, glob=False).select("member_id").unique().collect() for part in used]
-    spread = pl.concat(members)["member_id"].value_counts().filter(pl.col("count") > 1)["member_id"].sort()
+    spread = _in_several([part.path for part in used])
     as_of = inputs.terms.as_of
+    which = hashlib.sha256(spread.to_numpy().tobytes()).hexdigest()
     names = []
     for part in used:
-        name = name_of("pace", part.digest, str(as_of), closing_fingerprint(), *spread)
-        lots = _in_turn([part.path], ~pl.col("member_id").is_in(spread.implode()))
+        name = name_of("pace", part.digest, str(as_of), closing_fingerprint(), which)
+        lots = _in_turn([part.path], ~_hashed().is_in(spread.implode()))
         names.append((name, (pace_of(some, as_of) for some in lots)))
     if len(spread):
         name = name_of("pace of members in several parts", *(part.digest for part in used), str(as_of), closing_fingerprint())
-        lots = _in_turn([part.path for part in used], pl.col("member_id").is_in(spread.implode()))
+        lots = _in_turn([part.path for part in used], _hashed().is_in(spread.implode()))
         names.append((name, (pace_of(some, as_of) for some in lots)))
     for name, frames in names:
         if not folder.file("pace", name).is_file():
             written(folder.file("pace", name), dict(SCHEMA), frames)
     return [name for name, _ in names]
+
+
+def _hashed() -> pl.Expr:
+    return pl.col("member_id").hash(17)
+
+
+def _in_several(files: list[str]) -> pl.Series:
+    """Hashes of the members that have bottles in several files, and of the few that share one's: 8 bytes a member are held."""
+    members = [pl.scan_parquet(file, glob=False).select(_hashed().unique()).collect().to_series().to_numpy() for file in files]
+    hashes, files_of = np.unique(np.concatenate(members), return_counts=True)
+    return pl.Series(hashes[files_of > 1], dtype=pl.UInt64)
 
 
 def _states_windows(file: str) -> bool:
