@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,7 +57,20 @@ def _tell(reporter: Reporter, out: Path, reports: dict[str, TableReport], since:
             text += f"; {sum(facts[fact].values()):,} {said}"
     if refused:
         text += f"; {refused:,} rows left out, listed in {out / 'refused.csv'}"
-    reporter.result(facts, text)
+    reporter.result(facts | _recognised(facts, out, reporter), text)
+
+
+def _recognised(facts: Mapping[str, Any], out: Path, reporter: Reporter) -> dict[str, Any]:
+    """The shares of words that the vocabularies know, said to the person who watches; nothing where no table holds such words."""
+    from cellar_shared.events.tables import DataFolder
+    from cellar_shared.events.vocabulary.recognition import TABLES, facts_of, line_of, recognised_in
+
+    if not any(table in facts for table in TABLES):
+        return {}
+    found = recognised_in(DataFolder.open(out))
+    if not reporter.as_json and (line := line_of(found)):
+        reporter.say(line)
+    return {"recognised": shares} if (shares := facts_of(found)) else {}
 
 
 def import_xwines(
@@ -149,12 +163,20 @@ def check(
     data: Annotated[Path, typer.Argument(help="A data folder.")],
     as_json: Json = False,
 ) -> None:
-    """Check a data folder: digests, types, schema, keys, times, references between tables. Lists every broken rule."""
+    """Check a data folder: digests, types, schema, keys, times, references between tables. Lists every broken rule.
+
+    Says how much of its types, countries, regions and grapes the vocabularies know, and what they miss.
+    """
     from cellar_shared.events.checks import check_folder
+    from cellar_shared.events.tables import DataFolder
+    from cellar_shared.events.vocabulary.recognition import SHOWN_MISSES, facts_of, line_of, recognised_in
 
     reporter = Reporter(as_json)
     facts = check_folder(data, _now())
-    reporter.result(facts, "\n".join(f"{name}: {value}" for name, value in facts.items()))
+    found = recognised_in(DataFolder.open(data))
+    lines = [f"{name}: {value}" for name, value in facts.items()]
+    lines += [line] if (line := line_of(found, misses=SHOWN_MISSES)) else []
+    reporter.result(facts | ({"recognised": shares} if (shares := facts_of(found)) else {}), "\n".join(lines))
 
 
 def schema(
