@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,7 +48,9 @@ def _moment_in(text: str) -> int:
         raise BadInput(f"--since {text!r} is no moment; say 2024-05-03 (its midnight UTC) or 2024-05-03T06:00:00+02:00") from None
 
 
-def _tell(reporter: Reporter, out: Path, reports: dict[str, TableReport], since: str | None) -> None:
+def _tell(
+    reporter: Reporter, out: Path, reports: dict[str, TableReport], since: str | None, more: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     refused = sum(report.refused for report in reports.values())
     facts: dict[str, Any] = {"out": str(out)} | {table: report.rows for table, report in reports.items()} | {"refused": refused}
     text = f"{out}: " + ", ".join(f"{report.rows:,} {'new ' if since else ''}{table}" for table, report in reports.items())
@@ -57,7 +60,7 @@ def _tell(reporter: Reporter, out: Path, reports: dict[str, TableReport], since:
             text += f"; {sum(facts[fact].values()):,} {said}"
     if refused:
         text += f"; {refused:,} rows left out, listed in {out / 'refused.csv'}"
-    reporter.result(facts | _recognised(facts, out, reporter), text)
+    reporter.result(facts | _recognised(facts, out, reporter) | dict(more), text)
 
 
 def _recognised(facts: Mapping[str, Any], out: Path, reporter: Reporter) -> dict[str, Any]:
@@ -109,6 +112,35 @@ def import_windows(
     with reporter.counting("reading windows") as tell:
         reports = windows.import_windows(file, out, _terms(replace, skip_bad, since), currency=currency, progress=tell)
     _tell(reporter, out, reports, since)
+
+
+def import_cellartracker(
+    sources: Annotated[list[Path], typer.Argument(help="The export's files (tab or CSV), or the folder that holds them.")],
+    out: Out,
+    member: Annotated[str, typer.Option("--member", help="Whose export it is: the id under which the member is known here.")],
+    replace: Replace = False,
+    skip_bad: SkipBad = False,
+    since: Since = None,
+    as_json: Json = False,
+) -> None:
+    """Import what a member of CellarTracker exported: List, Inventory, Bottles, Consumed, Purchase, Pending, Notes, Availability.
+
+    Tables are told by their headers; bottles that several tables describe count once. cellar never asks for a password.
+    """
+    import msgspec
+
+    from cellar_shared.events.sources.cellartracker import importing
+
+    reporter = Reporter(as_json)
+    with reporter.counting("reading the export") as tell:
+        report = importing.import_cellartracker(sources, out, _terms(replace, skip_bad, since), member=member, progress=tell)
+    for each in report.files:
+        fates = f"{each.rows:,} rows = {each.kept:,} kept + {each.merged:,} merged + {each.refused:,} refused"
+        reporter.say(f"{each.file}: {each.table}, {each.encoding}, {fates}")
+    for sentence in report.warnings + [f"{name} was left aside: by its name it is no table" for name in report.left_aside]:
+        reporter.say(sentence)
+    more = {"files": msgspec.to_builtins(report.files), "left_aside": report.left_aside, "warnings": report.warnings}
+    _tell(reporter, out, report.tables, since, more)
 
 
 def import_tables(
