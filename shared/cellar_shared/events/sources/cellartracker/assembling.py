@@ -29,7 +29,7 @@ from cellar_shared.events.sources.cellartracker.tastings import (
     uses_likes,
 )
 from cellar_shared.events.sources.cellartracker.texts import Manner, manner_of
-from cellar_shared.events.sources.cellartracker.wines import PREFIX, Refused, Wine, WineIds, facts_in, windows_in
+from cellar_shared.events.sources.cellartracker.wines import PREFIX, Refused, Wine, WineIds, facts_in, windows_in, without_producer
 from cellar_shared.events.sources.intake import Reading
 from cellar_shared.events.sources.refusals import LINE, Refusal, Refusals
 from cellar_shared.events.tables import dtypes_of, schema_of
@@ -153,6 +153,8 @@ class Export:
 
     def _finish(self) -> None:
         """Rows of bottles, of what was drunk and of scores beside wines, when everything has been read."""
+        for wine in self.wines.values():
+            wine.facts["name"] = without_producer(wine.facts["name"], wine.facts.get("producer"))
         ranks: dict[str, int] = {}
         for bottle, number, line in self.bottles:
             wine = self.wines[bottle.wine_id]

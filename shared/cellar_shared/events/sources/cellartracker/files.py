@@ -27,7 +27,7 @@ _TWICE: Final = re.compile(
 )
 # What no name holds within a word: another code page's letter read as windows-1252.
 _WITHIN_A_WORD: Final = re.compile(
-    "[^\\W\\d_](?:[\u201a\u201e\u2020-\u2022\u2030\u2039\u203a\u2122\u00a1-\u00a9\u00ab-\u00b6\u00b8-\u00bf\u00d7\u00f7]|(?<=[a-z])[\u017d\u0152\u0160\u0178](?=[a-z]))[^\\W\\d_]"
+    "[^\\W\\d_](?:[\u201a\u201e\u2020-\u2022\u2030\u2039\u203a\u2122\u00a1-\u00a9\u00ab-\u00b6\u00b8-\u00bf\u00d7\u00f7]|(?<=[A-Za-z])[\u017d\u0152\u0160\u0178](?=[a-z]))[^\\W\\d_]"
 )
 _TEXTS: Final = ("wine", "locale", "producer", "varietal", "region")
 

@@ -102,7 +102,6 @@ def _places(row: Row) -> list[str]:
 
 def facts_in(row: Row, manner: Manner) -> dict[str, Any]:
     """The row's facts by column of table wines; type, country and grapes are spelled as the vocabularies do where they know them."""
-    name, producer = text_of(row["Wine"]), text_of(row["Producer"])
     places = _places(row)
     country = text_of(row["Country"]) or (places[0] if places and canonical("country", places[0]) else None)
     wider = [place for place in places[1:] if place] if country else []
@@ -112,8 +111,8 @@ def facts_in(row: Row, manner: Manner) -> dict[str, Any]:
     price, currency = _price(row, manner)
     return {
         "vintage": read(row, "Vintage", vintage_of),
-        "name": _without_producer(name, producer),
-        "producer": producer,
+        "name": text_of(row["Wine"]),
+        "producer": text_of(row["Producer"]),
         "type": canonical("type", kind) or kind,
         "colour": colour_in(kind) or colour_in(text_of(row["Color"])),
         "country": canonical("country", country) or country,
@@ -135,7 +134,7 @@ def _type(row: Row) -> str | None:
     return f"{colour} - {category}" if colour and category and category.casefold() != "dry" else colour or category
 
 
-def _without_producer(name: str | None, producer: str | None) -> str | None:
+def without_producer(name: str | None, producer: str | None) -> str | None:
     """The name on the label: the site's name begins with the producer."""
     if name and producer and name.casefold().startswith(f"{producer.casefold()} "):
         return name[len(producer) :].strip()
