@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -209,6 +210,36 @@ def check(
     lines = [f"{name}: {value}" for name, value in facts.items()]
     lines += [line] if (line := line_of(found, misses=SHOWN_MISSES)) else []
     reporter.result(facts | ({"recognised": shares} if (shares := facts_of(found)) else {}), "\n".join(lines))
+
+
+def match(
+    data: Annotated[Path, typer.Argument(help="The data folder whose wines are looked for.")],
+    to: Annotated[Path, typer.Option("--to", help="The data folder with the catalogue that they are looked for in.")],
+    out: Annotated[Path | None, typer.Option("--out", help="A Parquet file for the matches, instead of table matches of DATA.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find wines of another namespace in a catalogue by producer, name, region, grapes and colour, never by their ids.
+
+    Writes table matches into DATA: the match or none, its score and the evidence. A wine without a match keeps its own facts.
+    """
+    from cellar_shared.durable import write_durably
+    from cellar_shared.events.matching import matches
+
+    reporter = Reporter(as_json)
+    with reporter.counting("matching") as tell:
+        found = matches.match_folders(data, to, step=lambda done: tell("wines", done))
+    if out is None:
+        matches.keep(data, found)
+    else:
+        stream = BytesIO()
+        found.write_parquet(stream, compression="zstd")
+        write_durably(out, stream.getvalue())
+    counts = matches.counts_of(found)
+    share = counts.get("matched", 0) / found.height
+    facts = {"data": str(data), "to": str(to), "wines": found.height, "share": round(share, 4), "threshold": matches.THRESHOLD, **counts}
+    others = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.items() if reason != "matched")
+    text = f"{counts.get('matched', 0):,} of {found.height:,} wines matched ({share:.1%}, score from {matches.THRESHOLD})"
+    reporter.result(facts, text + (f"; {others}" if others else ""))
 
 
 def schema(
