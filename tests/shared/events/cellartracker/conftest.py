@@ -23,7 +23,7 @@ HEADERS = {
     "List": "iWine,WineBarcode,Quantity,Pending,Location,Bin,Size,Price,Valuation,Currency,Vintage,Wine,Locale,Country,Region,SubRegion,"
     "Appellation,Producer,Type,Varietal,MasterVarietal,Designation,Vineyard,WA,CT,MY,BeginConsume,EndConsume,UPC",
     "Page": "Color,Category,Size,Currency,Value,Price,TotalQuantity,Quantity,Pending,Vintage,Wine,Locale,Producer,Varietal,Country,Region,"
-    "SubRegion,BeginConsume,EndConsume,PScore,CScore",
+    "SubRegion,BeginConsume,EndConsume,PScore,CScore,LikeIt,WindowSource",
     "Inventory": "iWine,Barcode,Location,Bin,Size,Currency,ExchangeRate,Valuation,Price,StoreName,PurchaseDate,BottleNote,Vintage,Wine,"
     "Locale,Country,Region,SubRegion,Appellation,Producer,Type,Color,Category,Varietal,MasterVarietal,WA,CT,CNotes,MY,PNotes,BeginConsume,"
     "EndConsume",

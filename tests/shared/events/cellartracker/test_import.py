@@ -203,6 +203,13 @@ def test_a_like_is_the_members_own_word_where_the_member_uses_it(desk: Any) -> N
     assert adds_up(report)
 
 
+def test_a_list_that_says_likes_and_whose_window_it_is_is_believed(desk: Any) -> None:
+    liked = {"Quantity": "1", "PScore": "85", "LikeIt": "True", "BeginConsume": "2015", "EndConsume": "2020", "WindowSource": "Personal"}
+    desk.take(desk.write("l", "Page", liked, liked | {"Wine": "Other", "PScore": "91", "LikeIt": "False", "WindowSource": "Vinous"}))
+    assert [row["like"] for row in desk.rows("ratings")] == [True, False]
+    assert [row["window_source"] for row in desk.rows("bottles")] == ["personal", "critic"]
+
+
 def test_a_member_who_never_says_like_likes_from_ninety(desk: Any) -> None:
     desk.take(desk.write("n", "Notes", NOTE, NOTE | {"iNote": "2", "Rating": "90"}))
     assert [row["like"] for row in desk.rows("ratings")] == [False, True]

@@ -68,7 +68,7 @@ class Export:
     wines: dict[str, Wine] = field(default_factory=dict)
     bottles: list[tuple[Bottle, int, int]] = field(default_factory=list)
     rows: dict[str, list[tuple[int, int, dict[str, Any]]]] = field(default_factory=lambda: {table: [] for table in _TABLES})
-    scores: dict[str, tuple[int, int, float]] = field(default_factory=dict)
+    scores: dict[str, tuple[int, int, float, bool]] = field(default_factory=dict)
 
     def take(self, files: Sequence[TableFile]) -> None:
         """Put the files together, in the order of precedence; rows that cannot be taken go to `refuse`."""
@@ -95,7 +95,7 @@ class Export:
                 wine_id = ids.of(row)
                 made = OF_TABLE[file.kind.name](row, wine_id, manner) if file.kind.name in OF_TABLE else []
                 self._require_past(row, made)
-                facts, windows, score = facts_in(row, manner), windows_in(row, manner), own_score_in(row, manner)
+                facts, windows, score = facts_in(row, manner), windows_in(row, manner), own_score_in(row, manner, by_likes)
                 if file.kind.name == "Notes":
                     self._take_tasting(number, row, wine_id, facts, manner, by_likes)
             except Refused as fault:
@@ -108,7 +108,7 @@ class Export:
             wine = self._wine(wine_id, facts, number, row.line)
             wine.windows += windows
             if score is not None:
-                self.scores.setdefault(wine_id, (number, row.line, score))
+                self.scores.setdefault(wine_id, (number, row.line, *score))
             claims += [(row, bottle) for bottle in made]
         file.rows = good
         if claims:
@@ -177,10 +177,10 @@ class Export:
                     "occurred_at": when, "recorded_at": when,
                 }))  # fmt: skip
         rated = {row["wine_id"] for *_, row in self.rows["ratings"]}
-        for wine_id, (number, line, score) in self.scores.items():
+        for wine_id, (number, line, score, like) in self.scores.items():
             if wine_id not in rated:
                 of = {"member_id": self.member, "wine_id": wine_id, "vintage": self.wines[wine_id].facts.get("vintage")}
-                self.rows["ratings"].append((number, line, score_row(score, **of)))
+                self.rows["ratings"].append((number, line, score_row(score, like, **of)))
 
     def _bottle_id(self, bottle: Bottle, ranks: dict[str, int]) -> str:
         """By the site's own numbers; a bottle without one by its lot and its rank in it."""

@@ -34,8 +34,10 @@ class Tasting:
 
 
 def uses_likes(file: TableFile) -> bool:
-    """Does the member use `fLikeIt`? Where no row says so, its False is the site's default and no dislike."""
-    return any((text_of(row["fLikeIt"]) or "").casefold() in ("true", "1", "-1", "yes") for row in file.rows)
+    """Does the member use `fLikeIt` (in lists `LikeIt`)? Where no row says so, its False is the site's default and no dislike."""
+    return any(
+        (text_of(row[column]) or "").casefold() in ("true", "1", "-1", "yes") for row in file.rows for column in ("fLikeIt", "LikeIt")
+    )
 
 
 def tasting_in(row: Row, manner: Manner) -> Tasting:
@@ -49,9 +51,13 @@ def tasting_in(row: Row, manner: Manner) -> Tasting:
     )  # fmt: skip
 
 
-def own_score_in(row: Row, manner: Manner) -> float | None:
-    """The member's own score beside a wine; None where the table has none."""
-    return next((score for column in ("MY", "PScore") if (score := score_in(row, column, manner))), None)
+def own_score_in(row: Row, manner: Manner, by_likes: bool) -> tuple[float, bool] | None:
+    """The member's own score beside a wine, and whether it is a like; None where the table has none."""
+    score = next((score for column in ("MY", "PScore") if (score := score_in(row, column, manner))), None)
+    if score is None:
+        return None
+    likes = read(row, "LikeIt", truth_of) if by_likes else None
+    return score, score >= SCALE.liked_from if likes is None else likes
 
 
 def rating_row(tasting: Tasting, by_likes: bool, **of: Any) -> dict[str, Any] | None:
@@ -62,10 +68,10 @@ def rating_row(tasting: Tasting, by_likes: bool, **of: Any) -> dict[str, Any] | 
     return _rating(tasting.note_id, tasting.rating, like, tasting.tasted_on, tasting.is_defective, **of)
 
 
-def score_row(score: float, **of: Any) -> dict[str, Any]:
+def score_row(score: float, like: bool, **of: Any) -> dict[str, Any]:
     """The row of table ratings for a score beside a wine; its id holds the score: a rating never changes, a newer one is another."""
     facts = f"{of['member_id']}\x1f{of['wine_id']}\x1f{score:g}"
-    return _rating(f"{PREFIX}s{blake2b(facts.encode(), digest_size=8).hexdigest()}", score, score >= SCALE.liked_from, None, False, **of)
+    return _rating(f"{PREFIX}s{blake2b(facts.encode(), digest_size=8).hexdigest()}", score, like, None, False, **of)
 
 
 def _rating(event_id: str, rating: float, like: bool, day: date | None, is_defective: bool, **of: Any) -> dict[str, Any]:
