@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from cellar_shared.events.vocabulary.canonical import Place, canonical, made_of, place_of
@@ -149,7 +149,7 @@ def _among(word: str, words: frozenset[str]) -> bool:
     return word in words or any(_alike(word, each) for each in words)
 
 
-@cache
+@lru_cache(1 << 18)
 def _alike(one: str, two: str) -> bool:
     if min(len(one), len(two)) < 4 or abs(len(one) - len(two)) > 2 or not (one.isalpha() and two.isalpha()):
         return False

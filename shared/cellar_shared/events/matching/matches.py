@@ -7,12 +7,14 @@ the threshold are judgement; what they cost and gain on a catalogue with its nam
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from cellar_shared.errors import BadInput
@@ -25,7 +27,7 @@ WEIGHTS: Final = {"producer": 0.4, "name": 0.3, "region": 0.12, "grape": 0.1, "c
 NOT_SAID: Final = 0.6  # what evidence counts that one of the wines does not give
 PRODUCER_LEAST, NAME_LEAST = 0.6, 0.7
 TIE: Final = 0.005
-MOST_CANDIDATES: Final = 2_000  # wines that are compared; those that share the rarest words with a wine come first
+MOST_CANDIDATES: Final = 100  # wines that are compared in full (judgement)
 TABLE: Final = "matches"
 _COLUMNS: Final = ("wine_id", "name", "producer", "type", "country", "region", "grapes", "province", "variety")
 
@@ -48,20 +50,21 @@ class Catalogue:
     def __init__(self, wines: Sequence[WineWords]) -> None:
         self.wines = wines
         self.weights = Weights.of(wines)
-        self._by_word: dict[str, list[int]] = {}
+        places: dict[str, list[int]] = {}
         for place, wine in enumerate(wines):
-            for key in {_key(word) for word in wine.producer or wine.name}:
-                self._by_word.setdefault(key, []).append(place)
+            for key in _keys(wine):
+                places.setdefault(key, []).append(place)
+        self._by_key = {key: np.array(found, np.int64) for key, found in places.items()}
 
     def candidates(self, wine: WineWords) -> list[WineWords]:
-        """The wines whose producer shares the beginning of a word with the wine's producer or name, at most MOST_CANDIDATES."""
-        found: dict[int, None] = {}
-        for key in sorted({_key(word) for word in wine.producer | wine.name}, key=lambda key: (len(self._by_word.get(key, ())), key)):
-            for place in self._by_word.get(key, ()):
-                found.setdefault(place)
-                if len(found) == MOST_CANDIDATES:
-                    return [self.wines[place] for place in found]
-        return [self.wines[place] for place in found]
+        """The wines that share the most, and the rarest, beginnings of words with the wine; at most MOST_CANDIDATES."""
+        shared = np.zeros(len(self.wines))
+        for key in sorted(_keys(wine)):
+            found = self._by_key.get(key)
+            if found is not None:
+                shared[found] += math.log(1 + len(self.wines) / len(found))
+        best = np.argsort(-shared, kind="stable")[:MOST_CANDIDATES]
+        return [self.wines[place] for place in best.tolist() if shared[place] > 0]
 
     def match(self, wine: WineWords) -> Match:
         """The wine's match, or why it has none."""
@@ -86,8 +89,8 @@ class Catalogue:
         return Match(wine.wine_id, reason, other.wine_id if reason == "matched" else None, score, runner_up, evidence)
 
 
-def _key(word: str) -> str:
-    return word[:4]
+def _keys(wine: WineWords) -> set[str]:
+    return {word[:4] for word in wine.producer | wine.name}
 
 
 def score_of(evidence: Evidence) -> float:

@@ -93,7 +93,7 @@ def _lines_of(raw: bytes, file: str) -> tuple[str, list[str]]:
     """The file's encoding and its lines with their ends; bytes that are of neither encoding stand as surrogates."""
     if raw.startswith(_UTF16):
         try:
-            return "utf-16", raw.decode("utf-16").splitlines(keepends=True)
+            return "utf-16", io.StringIO(raw.decode("utf-16"), newline="").readlines()
         except UnicodeDecodeError as error:
             raise BadInput(f"{file}, byte {error.start + 1}: the file begins as UTF-16 and is not; save it as UTF-8") from error
     if b"\x00" in raw[:4096]:
