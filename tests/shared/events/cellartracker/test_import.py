@@ -248,6 +248,28 @@ def test_a_row_that_cannot_be_is_refused_by_its_place_or_left_out_and_counted(sa
     assert (desk.folder / "data" / "refused.csv").read_text("utf-8").count("it.tsv") == 1
 
 
+@pytest.mark.parametrize("table", ["Inventory", "Bottles", "Page"])
+def test_a_broken_file_is_refused_in_a_sentence_that_names_the_place(
+    table: str, desk: Any, ways_to_break: dict[str, Callable[[bytes], bytes]]
+) -> None:
+    row = {"Inventory": IN_STOCK | {"Barcode": "01"}, "Bottles": STORED, "Page": {"Quantity": "1"}}[table]
+    raw = desk.write("whole.tsv", table, row, row | {"Barcode": "02", "Wine": "Château Prüfer"}, encoding="utf-8").read_bytes()
+    for way, broken in ways_to_break.items():
+        (desk.folder / "broken.tsv").write_bytes(broken(raw))
+        with pytest.raises(BadInput, match=r"^broken\.tsv(, (line|byte) \d+| is empty)"):
+            desk.take(desk.folder / "broken.tsv")
+        assert not (desk.folder / "data").exists(), way
+
+
+def test_a_spreadsheets_line_about_the_separator_is_no_header(desk: Any) -> None:
+    file = desk.write("l.csv", "List", {"Quantity": "1", "Price": "1.234,50"}, {"Quantity": "one"}, separator=";")
+    file.write_bytes(b"sep=;\r\n" + file.read_bytes())
+    with pytest.raises(BadInput, match=r"^l\.csv, line 4, column Quantity: found 'one', expected a number"):
+        desk.take(file)
+    desk.take(file, skip_bad=True)
+    assert [row["price"] for row in desk.rows("bottles")] == [1234.5]
+
+
 def test_a_table_without_bottles_or_ratings_is_read_past_and_said(desk: Any) -> None:
     (desk.folder / "tags.csv").write_text("ListName,ListNotes,MaxPrice,Wine\n*Wishlist,,,Some\n", "utf-8")
     report = desk.take(desk.write("l", "List", {"Quantity": "1"}), desk.folder / "tags.csv")

@@ -67,8 +67,10 @@ def read_table(path: Path, refuse: Callable[[Refusal], None]) -> TableFile:
     if not lines or not lines[0].strip():
         raise BadInput(f"{path.name} is empty; expected one of the tables {READ}. Export it again")
     _require_no_page(lines, path.name)
-    separator = max(SEPARATORS, key=lambda mark: _known_columns(lines[0], mark))
-    header = next(csv.reader([lines[0]], delimiter=separator))
+    # A spreadsheet's first line may name the separator.
+    above = 1 if re.fullmatch(r"sep=.", lines[0].strip(), re.IGNORECASE) and len(lines) > 1 else 0
+    separator = max(SEPARATORS, key=lambda mark: _known_columns(lines[above], mark))
+    header = next(csv.reader([lines[above]], delimiter=separator))
     kind = kind_of(header, path.name)
     keys = [key_of(name) for name in header]
     table = TableFile(path, kind, {key: name.strip() for key, name in zip(keys, header, strict=True)}, encoding, separator)
@@ -77,13 +79,13 @@ def read_table(path: Path, refuse: Callable[[Refusal], None]) -> TableFile:
         refuse(Refusal(path.name, line, table.columns.get(column, column), found, expected))
         table.refused += 1
 
-    for line, cells, fault in _best_reading(lines, separator, len(header)):
+    for line, cells, fault in _best_reading(lines[above:], separator, len(header)):
         if fault:
-            out(line, "the row", fault, f"{len(header)} fields as in the header, {NAMES[separator]}-separated")
+            out(line + above, "the row", fault, f"{len(header)} fields as in the header, {NAMES[separator]}-separated")
             continue
-        row = Row(line, dict(zip(keys, cells, strict=False)))
+        row = Row(line + above, dict(zip(keys, cells, strict=False)))
         if spoilt := _spoilt(row, encoding):
-            out(line, *spoilt)
+            out(line + above, *spoilt)
         else:
             table.rows.append(row)
     return table
