@@ -92,7 +92,7 @@ def line_of(found: Mapping[Kind, Recognised], *, misses: int = 5) -> str:
 
 
 def with_vocabulary(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of table wines or windows with `country_code`, `canonical_region` and `canonical_grapes` added, where the source does not state them itself."""
+    """Rows of table wines or windows with `country_code`, `canonical_region` and `canonical_grapes` added, where the source has none."""
     made: list[pl.Series] = []
     if "country_code" not in rows.columns:
         codes = {name: country_code(name) for name in rows["country"].unique().to_list() if name}
