@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,7 +49,9 @@ def _moment_in(text: str) -> int:
         raise BadInput(f"--since {text!r} is no moment; say 2024-05-03 (its midnight UTC) or 2024-05-03T06:00:00+02:00") from None
 
 
-def _tell(reporter: Reporter, out: Path, reports: dict[str, TableReport], since: str | None) -> None:
+def _tell(
+    reporter: Reporter, out: Path, reports: dict[str, TableReport], since: str | None, more: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     refused = sum(report.refused for report in reports.values())
     facts: dict[str, Any] = {"out": str(out)} | {table: report.rows for table, report in reports.items()} | {"refused": refused}
     text = f"{out}: " + ", ".join(f"{report.rows:,} {'new ' if since else ''}{table}" for table, report in reports.items())
@@ -56,7 +61,20 @@ def _tell(reporter: Reporter, out: Path, reports: dict[str, TableReport], since:
             text += f"; {sum(facts[fact].values()):,} {said}"
     if refused:
         text += f"; {refused:,} rows left out, listed in {out / 'refused.csv'}"
-    reporter.result(facts, text)
+    reporter.result(facts | _recognised(facts, out, reporter) | dict(more), text)
+
+
+def _recognised(facts: Mapping[str, Any], out: Path, reporter: Reporter) -> dict[str, Any]:
+    """The shares of words that the vocabularies know, said to the person who watches; nothing where no table holds such words."""
+    from cellar_shared.events.tables import DataFolder
+    from cellar_shared.events.vocabulary.recognition import TABLES, facts_of, line_of, recognised_in
+
+    if not any(table in facts for table in TABLES):
+        return {}
+    found = recognised_in(DataFolder.open(out))
+    if not reporter.as_json and (line := line_of(found)):
+        reporter.say(line)
+    return {"recognised": shares} if (shares := facts_of(found)) else {}
 
 
 def import_xwines(
@@ -95,6 +113,35 @@ def import_windows(
     with reporter.counting("reading windows") as tell:
         reports = windows.import_windows(file, out, _terms(replace, skip_bad, since), currency=currency, progress=tell)
     _tell(reporter, out, reports, since)
+
+
+def import_cellartracker(
+    sources: Annotated[list[Path], typer.Argument(help="The export's files (tab or CSV), or the folder that holds them.")],
+    out: Out,
+    member: Annotated[str, typer.Option("--member", help="Whose export it is: the id under which the member is known here.")],
+    replace: Replace = False,
+    skip_bad: SkipBad = False,
+    since: Since = None,
+    as_json: Json = False,
+) -> None:
+    """Import what a member of CellarTracker exported: List, Inventory, Bottles, Consumed, Purchase, Pending, Notes, Availability.
+
+    Tables are told by their headers; bottles that several tables describe count once. cellar never asks for a password.
+    """
+    import msgspec
+
+    from cellar_shared.events.sources.cellartracker import importing
+
+    reporter = Reporter(as_json)
+    with reporter.counting("reading the export") as tell:
+        report = importing.import_cellartracker(sources, out, _terms(replace, skip_bad, since), member=member, progress=tell)
+    for each in report.files:
+        fates = f"{each.rows:,} rows = {each.kept:,} kept + {each.merged:,} merged + {each.refused:,} refused"
+        reporter.say(f"{each.file}: {each.table}, {each.encoding}, {fates}")
+    for sentence in report.warnings + [f"{name} was left aside: by its name it is no table" for name in report.left_aside]:
+        reporter.say(sentence)
+    more = {"files": msgspec.to_builtins(report.files), "left_aside": report.left_aside, "warnings": report.warnings}
+    _tell(reporter, out, report.tables, since, more)
 
 
 def import_tables(
@@ -149,12 +196,50 @@ def check(
     data: Annotated[Path, typer.Argument(help="A data folder.")],
     as_json: Json = False,
 ) -> None:
-    """Check a data folder: digests, types, schema, keys, times, references between tables. Lists every broken rule."""
+    """Check a data folder: digests, types, schema, keys, times, references between tables. Lists every broken rule.
+
+    Says how much of its types, countries, regions and grapes the vocabularies know, and what they miss.
+    """
     from cellar_shared.events.checks import check_folder
+    from cellar_shared.events.tables import DataFolder
+    from cellar_shared.events.vocabulary.recognition import SHOWN_MISSES, facts_of, line_of, recognised_in
 
     reporter = Reporter(as_json)
     facts = check_folder(data, _now())
-    reporter.result(facts, "\n".join(f"{name}: {value}" for name, value in facts.items()))
+    found = recognised_in(DataFolder.open(data))
+    lines = [f"{name}: {value}" for name, value in facts.items()]
+    lines += [line] if (line := line_of(found, misses=SHOWN_MISSES)) else []
+    reporter.result(facts | ({"recognised": shares} if (shares := facts_of(found)) else {}), "\n".join(lines))
+
+
+def match(
+    data: Annotated[Path, typer.Argument(help="The data folder whose wines are looked for.")],
+    to: Annotated[Path, typer.Option("--to", help="The data folder with the catalogue that they are looked for in.")],
+    out: Annotated[Path | None, typer.Option("--out", help="A Parquet file for the matches, instead of table matches of DATA.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find wines of another namespace in a catalogue by producer, name, region, grapes and colour, never by their ids.
+
+    Writes table matches into DATA: the match or none, its score and the evidence. A wine without a match keeps its own facts.
+    """
+    from cellar_shared.durable import write_durably
+    from cellar_shared.events.matching import matches
+
+    reporter = Reporter(as_json)
+    with reporter.counting("matching") as tell:
+        found = matches.match_folders(data, to, step=lambda done: tell("wines", done))
+    if out is None:
+        matches.keep(data, found)
+    else:
+        stream = BytesIO()
+        found.write_parquet(stream, compression="zstd")
+        write_durably(out, stream.getvalue())
+    counts = matches.counts_of(found)
+    share = counts.get("matched", 0) / found.height
+    facts = {"data": str(data), "to": str(to), "wines": found.height, "share": round(share, 4), "threshold": matches.THRESHOLD, **counts}
+    others = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.items() if reason != "matched")
+    text = f"{counts.get('matched', 0):,} of {found.height:,} wines matched ({share:.1%}, score from {matches.THRESHOLD})"
+    reporter.result(facts, text + (f"; {others}" if others else ""))
 
 
 def schema(

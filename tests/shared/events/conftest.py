@@ -116,6 +116,7 @@ GIVEN = {
     },
     "windows": {"window_id": pl.format("x{}", "n"), "start": pl.lit(2020), "end": pl.lit(2030), "kind": pl.lit("range"),
                 "source": pl.lit("made")},
+    "matches": {"wine_id": pl.format("w{}", "n"), "namespace": pl.lit("shop"), "reason": pl.lit("not_alike_enough")},
     "impressions": {
         "request_id": pl.format("r{}", pl.col("n") // 2), "position": pl.col("n") % 2, "member_id": pl.lit("m1"),
         "wine_id": pl.lit("w1"), "source": pl.lit("popular"), "propensity": pl.lit(0.5), "candidate_hash": pl.lit("abc"),

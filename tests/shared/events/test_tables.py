@@ -38,7 +38,7 @@ def test_the_rows_of_a_made_up_world_keep_their_published_schema(table: str, sma
     rows = DataFolder.open(small_world).scan(table).collect()
     for row in rows.sample(min(300, rows.height), seed=1).iter_rows(named=True):
         validator.validate(json_row(row))
-        assert list(row) == list(schema_of(table)["properties"])
+        assert list(row) == [name for name in schema_of(table)["properties"] if name in row]
 
 
 @pytest.mark.parametrize("table", ["wines", "ratings"])

@@ -45,6 +45,7 @@ def test_a_statement_keeps_every_fact_of_the_file(tmp_path: Path) -> None:
         "wine_id": None, "producer": "Poderi Prova", "type": "Red", "country": "Italy", "region": "Barolo", "province": "Piedmont",
         "variety": "Nebbiolo", "grapes": ["Nebbiolo"], "price": 70.0, "currency": "USD", "vintage": 2010, "start": 2016, "end": 2030,
         "kind": "range", "points": 95.0, "reviewer": "r10", "stated_at": None, "source": "windows",
+        "country_code": "IT", "canonical_region": "Barolo", "canonical_grapes": ["Nebbiolo"],
     }  # fmt: skip
     assert check_folder(tmp_path / "data", NOW) == {"namespace": "windows", "windows": 1}
 

@@ -35,7 +35,8 @@ def test_a_good_release_becomes_the_tables_wines_and_ratings(release: Any, tmp_p
     assert sparkling == {
         "wine_id": "1", "name": "Espumante", "producer": "Perla", "type": "Sparkling", "country": "Brazil", "region": "Serra",
         "grapes": ["Moscato"], "abv": 7.5, "body": 2.0, "acidity": 3.0, "price": None, "currency": None, "source": "xwines",
-        "elaborate": "Varietal/100%", "pairings": ["Aperitif", "Cake"],
+        "elaborate": "Varietal/100%", "pairings": ["Aperitif", "Cake"], "country_code": "BR", "canonical_region": None,
+        "canonical_grapes": ["Muscat/Moscato"],
     }  # fmt: skip
     assert (red["producer"], red["region"], red["body"], red["acidity"]) == ("Clos, Fils", "Médoc", 5.0, 1.0)
     assert red["grapes"] == ["Merlot", "Syrah/Shiraz"]

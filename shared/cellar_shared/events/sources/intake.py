@@ -22,6 +22,8 @@ from cellar_shared.events.sources.increment import Increment
 from cellar_shared.events.sources.refusals import LINE, REFUSED, Refusal, Refusals, as_found
 from cellar_shared.events.sources.seen_keys import SeenKeys
 from cellar_shared.events.tables import DataWriter, conformed, schema_of
+from cellar_shared.events.vocabulary.recognition import TABLES as VOCABULARY_TABLES
+from cellar_shared.events.vocabulary.recognition import with_vocabulary
 
 _PLACES_IN_A_FILE = 1 << 40
 
@@ -71,7 +73,10 @@ class _Intake:
         self.files.append(reading.file.name)
         refused = self.refusals.count
         for batch in reading.batches(self.refusals):
-            rows = self._first_of(reading, self._keeping_rules(reading, self._since(reading, conformed(reading.table, batch))))
+            ready = conformed(reading.table, batch)
+            if reading.table in VOCABULARY_TABLES:
+                ready = conformed(reading.table, with_vocabulary(ready))
+            rows = self._first_of(reading, self._keeping_rules(reading, self._since(reading, ready)))
             if self.increment:
                 settled = self.increment.settle(reading.table, rows)
                 key = schema_of(reading.table)["x-key"]

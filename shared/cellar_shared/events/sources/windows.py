@@ -151,4 +151,4 @@ def _as_windows(rows: pl.DataFrame, currency: str | None) -> pl.DataFrame:
         stated_at=pl.lit(None, pl.Date),
         source=pl.lit("windows"),
     )
-    return finished.select(LINE, *schema_of("windows")["properties"])
+    return finished.select(LINE, *(name for name in schema_of("windows")["properties"] if name in finished.columns))
