@@ -291,6 +291,8 @@ def test_added_to_a_folder_bottles_need_barcodes_and_the_same_export_changes_not
     assert {table: (report.rows, report.replaced) for table, report in again.items()} == dict.fromkeys(again, (0, 0))
     with pytest.raises(BadInput, match="1 of the export's bottles have no barcode"):
         desk.take(desk.write("b", "Bottles", DRUNK), since=0)
+    desk.take(desk.folder / "b", since=0, member="another")  # whose bottles do not stand there yet
+    assert {row["member_id"] for row in desk.rows("bottles")} == {"me", "another"}
 
 
 WHOLE = (("Bottles",), ("Inventory", "Consumed"), ("Bottles", "Inventory", "Consumed"), ("Bottles", "Consumed"), ("Bottles", "Inventory"))

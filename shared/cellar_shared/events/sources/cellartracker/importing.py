@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from cellar_shared.errors import BadInput
 from cellar_shared.events.sources.cellartracker.assembling import Export, FileReport
 from cellar_shared.events.sources.cellartracker.files import TABLES, read_table
@@ -14,6 +16,7 @@ from cellar_shared.events.sources.cellartracker.kinds import READ
 from cellar_shared.events.sources.cellartracker.tastings import SCALE, SOURCE
 from cellar_shared.events.sources.intake import TableReport, Terms, take_in
 from cellar_shared.events.sources.refusals import Refusal, Refusals
+from cellar_shared.events.tables import DataFolder
 
 NAMESPACE: Final = "cellartracker"
 
@@ -48,7 +51,7 @@ def import_cellartracker(
             progress("files", len(files))
     export.take(files)
     if terms.since is not None:
-        _require_barcodes(export)
+        _require_barcodes(export, out)
     tables = take_in(export.readings(refused), out, terms, namespace=NAMESPACE, scale=SCALE.name, source=SOURCE, progress=progress)
     return ImportReport(tables, export.reports(), left_aside, export.warnings())
 
@@ -70,11 +73,17 @@ def _paths(sources: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return list(dict.fromkeys(found)), aside
 
 
-def _require_barcodes(export: Export) -> None:
-    """BadInput where bottles cannot be known again: added to a folder, one that was consumed since would stand there twice."""
+def _require_barcodes(export: Export, out: Path) -> None:
+    """BadInput where the member's bottles in the folder cannot be known again: one that was consumed since would stand there twice."""
     nameless = sum(not bottle.barcode for bottle, *_ in export.bottles)
-    if nameless:
+    if nameless and _has_bottles_of(export.member, DataFolder.open(out)):
         raise BadInput(
-            f"--since: {nameless:,} of the export's bottles have no barcode, so those that stand cannot be told from new ones. "
-            "Import the whole export with --replace, or add only Notes with --since"
+            f"--since: {nameless:,} of the export's bottles have no barcode, so those of {export.member} that stand in {out} cannot "
+            "be told from new ones. Import the whole export with --replace, or add only Notes with --since"
         )
+
+
+def _has_bottles_of(member: str, folder: DataFolder) -> bool:
+    if "bottles" not in folder.manifest.tables:
+        return False
+    return folder.scan("bottles").filter(pl.col("member_id") == member).head(1).collect().height > 0
