@@ -22,7 +22,7 @@ from uuid import uuid4
 import msgspec
 
 from .connections import Deadline, Pool
-from .errors import BadAnswer, TimedOut, Unreachable, problem_in
+from .errors import BadAnswer, ProblemError, TimedOut, Unreachable, problem_in
 
 Answer = TypeVar("Answer")
 
@@ -120,10 +120,13 @@ class Client:
             sent["content-type"] = "application/json"
         may_reconnect = is_idempotent
         connect = self._pool.take
+        refusal: ProblemError | None = None
         while True:
             try:
                 exchanged = self._exchange(connect, deadline, method, target, body, sent)
             except TimeoutError as error:
+                if refusal is not None:  # why it had to come back says more than that the time for coming back was short
+                    raise refusal from error
                 raise TimedOut(f"no answer within {allowed_s:g} s", request_id) from error
             except (OSError, http.client.IncompleteRead) as error:  # a server that hangs up is a ConnectionResetError
                 # Whatever ended this connection, a restart above all, has likely ended the idle ones as well.
@@ -144,6 +147,7 @@ class Client:
             with contextlib.suppress(TimeoutError):
                 if wait_s < deadline.left_s():
                     time.sleep(wait_s)
+                    refusal = problem
                     continue
             raise problem
 
