@@ -35,6 +35,7 @@ def modules() -> list[Path]:
         "services/preference/cellar_preference",
         "services/events/cellar_events",
         "batch/drinkability/cellar_drinkability",
+        "batch/tonight/cellar_tonight",
     )
     by_package = [list((ROOT / package).rglob("*.py")) for package in packages]
     assert all(by_package)
