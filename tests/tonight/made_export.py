@@ -72,7 +72,7 @@ def _wine(rng: np.random.Generator, number: int, today: date) -> dict[str, Any]:
         "iWine": number, "Vintage": 1001 if "Sparkling" in kind and rng.random() < 0.5 else vintage, "Wine": f"{estate} {place}",
         "Producer": estate, "Locale": f"{country}, {region}, {place}", "Country": country, "Region": region, "SubRegion": place,
         "Appellation": place, "Type": kind, "Color": kind.split(" ")[0], "Category": kind.partition(" - ")[2] or "Dry",
-        "Varietal": variety, "MasterVarietal": variety, "Size": "1.5L" if rng.random() < 0.06 else "375ml" if rng.random() < 0.04 else "750ml",
+        "Varietal": variety, "MasterVarietal": variety, "Size": str(rng.choice(["750ml", "1.5L", "375ml"], p=[0.9, 0.06, 0.04])),
         "Currency": "EUR", "ExchangeRate": 1, "Price": round(price * float(rng.lognormal(0, 0.5)), 2),
         "Valuation": round(price * float(rng.lognormal(0.1, 0.5)), 2), "CT": f"{rng.normal(91, 2):.1f}" if rng.random() < 0.8 else "",
         "BeginConsume": 9999 if said < 0.08 else begin, "EndConsume": 9999 if said < 0.05 or 0.08 <= said < 0.11 else max(end, begin + 1),
@@ -84,9 +84,9 @@ def _bottles(rng: np.random.Generator, wine: dict[str, Any], before: int, count:
     where, bin_ = str(rng.choice(LOCATIONS)), f"{rng.choice(list('ABCDEFGH'))}{int(rng.integers(1, 13))}"
     purchased = f"{bought.month}/{bought.day}/{bought.year}"
     return [
-        wine | {"Barcode": f"{10_000_000 + before + i:010d}", "Location": where, "Bin": bin_, "PurchaseDate": purchased, "StoreName": "Unknown"}
-        for i in range(count)
-    ]  # fmt: skip
+        wine | {"Barcode": f"{10_000_000 + before + each:010d}", "Location": where, "Bin": bin_, "PurchaseDate": purchased}
+        for each in range(count)
+    ]
 
 
 def _note(rng: np.random.Generator, wine: dict[str, Any], before: int, today: date) -> dict[str, Any]:

@@ -91,7 +91,8 @@ def standings(
 ) -> list[Standing | None]:
     """How each of `bottles` (rows of table bottles) stands on `as_of` and in the middle of `years`; None for one not there then.
 
-    A middle that lies before `as_of` is `as_of`. `wines` are rows of table wines. Without `model` a bottle of which no window is stated has no curve.
+    A middle that lies before `as_of` is `as_of`. `wines` are rows of table wines. Without `model` a bottle of which nobody states a
+    window has no curve.
     """
     if not bottles.height:
         return []
