@@ -50,7 +50,9 @@ def read(sources: Sequence[Path], now: int, *, skip_bad: bool, progress: Callabl
 
 
 def _table(folder: DataFolder, name: str) -> pl.DataFrame:
-    return folder.scan(name).collect() if name in folder.manifest.tables else pl.DataFrame(schema=dtypes_of(name))
+    """The table with all its columns, also those that no file of the export fills."""
+    nothing = pl.DataFrame(schema=dtypes_of(name))
+    return pl.concat([nothing, folder.scan(name).collect()], how="diagonal") if name in folder.manifest.tables else nothing
 
 
 def _indices(files: Sequence[TableFile]) -> dict[str, dict[str, float]]:
