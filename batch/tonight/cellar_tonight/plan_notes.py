@@ -15,7 +15,7 @@ def notes_of(lines: Sequence[Line], setting: Setting, opened: Ints, terms: PlanT
     """Sentences for people, the most general first."""
     pace, last = setting.bottles_a_year, setting.years[-1]
     if terms.bottles_a_year is None:
-        yield f"{pace} bottles a year: what passes its best before {last}, spread over the years, within limits."
+        yield f"{_bottles(pace)} a year: what passes its best before {last}, spread over the years, within limits."
     if setting.capacity[0] < pace:
         yield f"{setting.years[0]} has room for {setting.capacity[0]} of them, for what is left of it."
     curveless = [line.bottles + line.awaited for line in lines if not line.standing.by_year]
@@ -43,10 +43,10 @@ def _of_what_is_left(setting: Setting, opened: Ints) -> Iterator[str]:
     reasons = (
         (is_never, "not expected to drink well, now or later"),
         (has_no_evening, "of a size for which the terms have no evening"),
-        (is_lasting, f"more than these years and as many again have evenings for, at {setting.bottles_a_year} bottles a year"),
+        (is_lasting, f"more than these years and as many again have evenings for, at {_bottles(setting.bottles_a_year)} a year"),
         (
             ~is_never & ~has_no_evening & ~is_lasting,
-            f"past before there is an evening for {{}} that is not better spent, at {setting.bottles_a_year} bottles a year",
+            f"past before there is an evening for {{}} that is not better spent, at {_bottles(setting.bottles_a_year)} a year",
         ),
     )
     for of, what in reasons:

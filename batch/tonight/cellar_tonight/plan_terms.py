@@ -10,6 +10,7 @@ from cellar_shared.errors import BadInput
 
 EVERYDAY: Final = "everyday"
 GUESTS: Final = "guests"
+MOST: Final = 10_000  # evenings or bottles a year: beyond is a slip of the pen
 
 
 def easter(year: int) -> date:
@@ -92,7 +93,7 @@ class PlanTerms:
         """Refuse what makes no sense."""
         counts = {name: getattr(self, name) for name in ("bottles_a_year", "everyday_evenings", "guest_evenings")}
         for name, count in counts.items():
-            _need(count is None or count >= 0, name, count, "a whole number from 0")
+            _need(count is None or 0 <= count <= MOST, name, count, f"a whole number from 0 to {MOST}")
         for name in ("guests", "ml_a_person", "time_limit_s"):
             _need(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
         for name in ("guest_bonus", "holiday_bonus", "relative_gap"):
