@@ -72,6 +72,13 @@ def test_the_baseline_waits_until_a_bottle_is_ready_and_opens_overdue_ones_last(
     assert plan(lines, YEARS, QUIET).baseline == pytest.approx(0.8 + 0.3 * 0.98 + 0.9 * 0.98**2, abs=ROUNDING)
 
 
+def test_the_baseline_opens_the_kind_of_wine_that_a_holiday_prefers() -> None:
+    """At full bonus, though the still wine is due sooner; then nothing is left for the still one."""
+    terms = replace(QUIET, holidays=(Holiday("New Year's Eve", (12, 31), prefers="sparkling"),))
+    lines = [line(0.7, drink_by=2028), line(0.6, drink_by=2029, type="White - Sparkling")]
+    assert plan(lines, [2029], terms).baseline == pytest.approx(2 * 0.6, abs=ROUNDING)
+
+
 def test_a_bottle_that_still_improves_after_the_last_year_is_kept_even_from_a_holiday() -> None:
     young = line(0.5, 0.55, 0.6, peak_from=2034, drink_by=2045)
     drinks = plan([young], YEARS, replace(QUIET, holidays=(CHRISTMAS,)))
@@ -92,6 +99,14 @@ def test_awaited_bottles_are_opened_from_the_second_year_on() -> None:
     assert openings(drinks) == [(2028, "everyday", 0, 1)]
 
 
+def test_in_the_first_year_there_are_only_the_bottles_that_lie_there() -> None:
+    """Both Christmas and an everyday evening would want one of the three then."""
+    terms = replace(QUIET, bottles_a_year=2, holidays=(CHRISTMAS,))
+    drinks = plan([line(0.9, 0.6, 0.1, bottles=1, awaited=2)], YEARS, terms)
+    assert [year for year, _, _, _ in openings(drinks)] == [2027, 2028, 2028]
+    assert drinks.status == "optimal"
+
+
 def test_bottles_of_a_line_are_spread_over_the_years() -> None:
     lines = [line(0.9, 0.9, 0.9, bottles=3), line(0.8, 0.8, 0.8, bottles=3)]
     drinks = plan(lines, YEARS, replace(QUIET, bottles_a_year=2))
@@ -105,6 +120,11 @@ def test_further_bottles_in_one_year_lose_more_and_more() -> None:
     assert steady.enjoyment == pytest.approx(6 * 0.9, abs=ROUNDING)
 
 
+def test_repetition_costs_as_much_less_in_later_years_as_the_bottles_give_less() -> None:
+    drinks = plan([line(0.0, 1.0, bottles=2, drink_by=2028)], [2027, 2028], replace(QUIET, bottles_a_year=2))
+    assert drinks.enjoyment == pytest.approx((1 + 0.85) * 0.98, abs=ROUNDING)
+
+
 def test_guests_get_several_bottles_of_one_wine_or_a_large_one() -> None:
     terms = replace(QUIET, bottles_a_year=3, guest_evenings=2)
     lines = [line(0.8, bottles=2, size_ml=None), line(0.8, size_ml=1500), line(0.9), line(0.9, size_ml=375)]
@@ -115,16 +135,17 @@ def test_guests_get_several_bottles_of_one_wine_or_a_large_one() -> None:
 
 def test_guests_need_as_many_bottles_as_they_drink() -> None:
     terms = replace(QUIET, bottles_a_year=9, everyday_evenings=0, guest_evenings=1, guests=12)
-    assert openings(plan([line(0.8, bottles=9, size_ml=700)], [2029], terms)) == [(2029, "guests", 0, 5)]
+    assert openings(plan([line(0.8, bottles=9, size_ml=500)], [2029], terms)) == [(2029, "guests", 0, 6)]
     assert openings(plan([line(0.8, bottles=9)], [2029], terms)) == [(2029, "guests", 0, 4)]
     assert openings(plan([line(0.8, bottles=3)], [2029], terms)) == []
+    assert openings(plan([line(0.8, bottles=9, size_ml=700)], [2029], replace(terms, guests=6))) == [(2029, "guests", 0, 2)]
 
 
 def test_large_bottles_are_not_for_everyday_evenings_nor_halves_for_holidays() -> None:
     magnum, half = line(0.9, size_ml=1500), line(0.9, size_ml=375)
     everyday = plan([magnum, half], [2029], replace(QUIET, bottles_a_year=2))
     assert openings(everyday) == [(2029, "everyday", 1, 1)]
-    assert "1 bottle is of a size for which the terms have no evening." in everyday.notes
+    assert "1 bottle is fit for none of these evenings, by size or by drinkability." in everyday.notes
     festive = plan([magnum, half], [2029], replace(QUIET, bottles_a_year=2, everyday_evenings=0, holidays=(CHRISTMAS,)))
     assert openings(festive) == [(2029, "Christmas", 0, 1)]
 

@@ -23,7 +23,7 @@ FIRST = 2027
 ROUNDING = 1e-9  # relative, of sums of some hundred products
 EXACT = 0.0  # the relative gap that laws ask for; what HiGHS leaves beyond it is PROVEN
 
-CASES = int(os.environ.get("CELLAR_FUZZ_CASES", "80"))
+CASES = int(os.environ.get("CELLAR_FUZZ_CASES", "60"))
 laws = settings(max_examples=CASES, derandomize="CELLAR_FUZZ_CASES" not in os.environ, suppress_health_check=[HealthCheck.too_slow])
 
 shares = st.integers(0, 20).map(lambda number: number / 20)
@@ -210,8 +210,8 @@ def test_a_plan_that_time_cuts_short_says_so_and_is_not_below_the_baseline() -> 
 
 
 @pytest.mark.parametrize("guests", [0, 3])
-def test_a_plan_in_which_each_evening_takes_one_bottle_is_proven_without_branching(guests: int) -> None:
-    """The linear program's corners are whole numbers there: even a wide gap is not used."""
+def test_a_plan_in_which_each_evening_takes_one_bottle_is_solved_to_the_end(guests: int) -> None:
+    """The linear program alone does, whose corners are whole numbers there; the gap that the terms allow is not used."""
     years = range(FIRST, FIRST + 6)
     terms = PlanTerms(guest_evenings=guests, guests=3, relative_gap=0.5, time_limit_s=600)
     assert plan(crowd(60, years), years, terms).status == "optimal"

@@ -42,7 +42,7 @@ def _of_what_is_left(setting: Setting, opened: Ints) -> Iterator[str]:
     is_lasting = ~is_never & ~has_no_evening & (setting.enjoyment[:, -1] > 0)
     reasons = (
         (is_never, "not expected to drink well, now or later"),
-        (has_no_evening, "of a size for which the terms have no evening"),
+        (has_no_evening, "fit for none of these evenings, by size or by drinkability"),
         (is_lasting, f"more than these years and as many again have evenings for, at {_bottles(setting.bottles_a_year)} a year"),
         (
             ~is_never & ~has_no_evening & ~is_lasting,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -75,8 +76,8 @@ class PlanTerms:
     holidays: tuple[Holiday, ...] = HOLIDAYS
     guest_bonus: float = 0.25  # what a guest evening adds to the bottles that it takes, in shares of their everyday worth
     holiday_bonus: float = 1.0  # what a holiday adds to its bottle, likewise
-    # How far value tells on special days: from the cheapest to the dearest line of the cellar a holiday's bonus moves from 1 - this to
-    # 1 + this times itself, a guest evening's half as far. So the dearest wine at 60 % of what the cheapest gives does not displace it.
+    # How far value tells on special days: a holiday's bonus is multiplied by 1 - this for the cheapest line of the cellar, by 1 + this for
+    # the dearest, a guest evening's by half as much. At .25 the dearest displaces the cheapest if it gives 60 % of what that gives.
     value_weight: float = 0.25
     other_kind: float = 0.5  # of a holiday's bonus, for a wine that is not of the kind it prefers
     # What the first, second, ... evening with the same line in one year loses of its enjoyment; the last holds for all beyond.
@@ -95,9 +96,9 @@ class PlanTerms:
         for name, count in counts.items():
             _need(count is None or 0 <= count <= MOST, name, count, f"a whole number from 0 to {MOST}")
         for name in ("guests", "ml_a_person", "time_limit_s"):
-            _need(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
+            _need(0 < getattr(self, name) < math.inf, name, getattr(self, name), "a number above 0")
         for name in ("guest_bonus", "holiday_bonus", "relative_gap"):
-            _need(getattr(self, name) >= 0, name, getattr(self, name), "a number from 0")
+            _need(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "a number from 0")
         for name in ("value_weight", "other_kind", "least_drinkability", "least_special", "neutral_taste"):
             _need(0 <= getattr(self, name) <= 1, name, getattr(self, name), "a share from 0 to 1")
         _need(0 <= self.discount < 1, "discount", self.discount, "a share from 0, below 1")
