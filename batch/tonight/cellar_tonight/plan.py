@@ -93,5 +93,5 @@ def _planned(setting: Setting, opened: Ints) -> Iterator[Planned]:
 def _doubt(status: str, gap: float, terms: PlanTerms) -> Iterator[str]:
     """What is not known of a plan that time cut short."""
     if status in ("time limit", "baseline"):
-        how = "how much better is not known" if gap == 1.0 else f"by {100 * gap:.1f} % of the best possible at most"
+        how = "how much better is not known" if gap == 1.0 else f"by {100 * gap:.2g} % of the best possible at most"
         yield f"The solver had {terms.time_limit_s:g} s; there may be a better plan, {how}."
