@@ -24,6 +24,7 @@ BESIDE_WEIGHT: Final = 0.2  # its part of the dish's weight (judgement)
 BESIDE_CLASSIC: Final = 0.5  # its part in a pair (judgement)
 BARE_WEIGHT: Final = 0.5  # of a dish of which only the preparation is said
 SHORT: Final = 3  # words this short have no plural
+BREAK: Final = ","  # stands between two things that are listed: a preparation does not reach over it
 _AROUND: Final = re.compile(r"^\W+|\W+$")
 
 
@@ -118,7 +119,8 @@ class Foods:
 
     def _found(self, text: str) -> tuple[list[Found], tuple[str, ...]]:
         """The foods that the text names, longest names first, and the words that are neither food nor little words."""
-        written = [(token, _AROUND.sub("", word).lower()) for word in re.split(r"[\s/]+", text) for token in _tokens(word)]
+        words = re.sub(r"[,;.]+(?=\s)", f" {BREAK}", text).replace("/", " ").split()
+        written = [(token, _AROUND.sub("", word).lower()) for word in words for token in ([BREAK] if word == BREAK else _tokens(word))]
         found, ignored, at, is_negated = [], [], 0, False
         longest = max(map(len, self.by_words))
         while at < len(written):
@@ -132,7 +134,7 @@ class Foods:
                 continue
             if token in self.negations:
                 is_negated = True
-            elif token not in self.fillers and not token.isdigit():
+            elif token not in self.fillers and token != BREAK and not token.isdigit():
                 ignored.append(word)
             at += 1
         return found, tuple(dict.fromkeys(ignored))
