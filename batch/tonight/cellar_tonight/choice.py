@@ -53,8 +53,9 @@ def _there(lines: Sequence[Line], location: str | None) -> list[int]:
         return found
     known = Counter[str]()
     for line in lines:
-        known.update({place.location or place.bin or "": place.bottles for place in line.places})
-    known.pop("", None)
+        for place in line.places:
+            if name := place.location or place.bin:
+                known[name] += place.bottles
     if not known:
         raise BadInput(f"--location {location!r}: the export says of no bottle where it lies; leave --location out")
     named = [f"{name} ({count:,})" for name, count in sorted(known.items(), key=lambda item: (-item[1], item[0]))]

@@ -98,8 +98,7 @@ class Foods:
 
     def near(self, word: str) -> list[str]:
         """Up to three known words that are spelled like `word`, the nearest first."""
-        spelled = {token for tokens in self.by_words for token in (" ".join(tokens), *tokens) if len(token) > SHORT}
-        return difflib.get_close_matches(folded(word), sorted(spelled - self.fillers), n=3, cutoff=0.7)
+        return difflib.get_close_matches(folded(word), sorted(map(" ".join, self.by_words)), n=3, cutoff=0.7)
 
     def told(self, word: str) -> str:
         """An unknown word with the known ones near it."""

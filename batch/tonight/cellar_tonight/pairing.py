@@ -15,6 +15,7 @@ from cellar_tonight.evening import Wine
 
 # A clash may cost more than a pair can win: a wine that is wrong is noticed, one of several that are right is not (judgement).
 LEAST, MOST = 0.3, 1.6
+FAMOUS: Final = 0.2  # from this degree on a pair is called a classic (judgement)
 # What remains of the principles' objections beside a classic of this degree: a pair that has been tried stands above them.
 TRIED: Final = 0.9
 
@@ -101,7 +102,9 @@ def _effects(course: Course, known: Known, type_words: Mapping[str, str]) -> lis
     found = [effect for effect in _principles(course, known) if effect.moves]
     fitting = sorted((classic for classic in course.classics if classic.fits(known)), key=lambda classic: classic.degree)
     if fitting and fitting[-1].degree > 0:
-        found.append(Effect(fitting[-1].degree, f"{fitting[-1].named(known, type_words)} and {course.name}: a classic pair", True))
+        best = fitting[-1]
+        pair = f"{best.named(known, type_words)} and {course.name}"
+        found.append(Effect(best.degree, f"{pair}: a classic pair" if best.degree >= FAMOUS else f"{pair} are known to go together", True))
     if fitting and fitting[0].degree < 0:
         found.append(Effect(fitting[0].degree, f"{course.name} is hard on {fitting[0].named(known, type_words)}"))
     return found

@@ -20,7 +20,7 @@ CODES: Final = ("readiness", "opportunity", "taste", "food", "guests", "last_bot
 RANGES: Final[dict[str, tuple[float, float]]] = {
     # Twice the chance of being in its window: even chances are neutral. Not 0, so that in a cellar of doubtful bottles the rest counts.
     "readiness": (0.1, 2.0),
-    # exp(2 x what a year costs): 35 points, as much as a year ever makes of wine for keeping, double a bottle's score.
+    # exp(2 x what a year costs): 35 points double a bottle's score; more than 45 a year hardly makes of a wine.
     "opportunity": (math.exp(-0.9), math.exp(0.9)),
     # Half to one and a half: liking matters, and nobody knows it well enough to outweigh a bottle that is not ready.
     "taste": (0.5, 1.5),
@@ -42,12 +42,12 @@ FULL_BOTTLE_ML, HALF_BOTTLE_ML, MAGNUM_ML = 750, 375, 1500
 # What may be left over (judgement): a bottle but two glasses is good tomorrow, nearly all of a sweet one for a week.
 KEEPS_ML, SWEET_KEEPS_ML = 500, 750
 FAR_TOO_MUCH_ML: Final = 1000  # beyond that, where the brake is full (judgement)
-RIGHT_SIZE: Final = {"magnum": 1.2, "half": 1.15}
+RIGHT_SIZE: Final = {"magnum": 1.2, "half": 1.15}  # a pleasure, no reason on its own (judgement)
 WEEKDAYS: Final = range(4)  # Monday to Thursday
-BRAKE, TREASURED_BRAKE = 0.9, 0.8
-TREASURED_SCORE: Final = 95.0  # "extraordinary" on the 100-point scale
-DEAR_FROM: Final = 0.5  # the dearer half of the cellar
-DEAREST: Final = 0.45
+BRAKE, TREASURED_BRAKE = 0.9, 0.8  # of a last bottle (judgement)
+TREASURED_SCORE: Final = 95.0  # "classic: a great wine" on Wine Spectator's scale of 100 points
+DEAR_FROM: Final = 0.5  # the dearer half of the cellar is braked, the more the dearer (judgement)
+DEAREST: Final = 0.45  # for a bottle dearer than all others (judgement)
 VALUES_LEAST: Final = 5  # bottles whose values are known, to say which is dear
 
 
@@ -92,7 +92,7 @@ class Tonight:
             *_taste(line.taste),
             *self._food(line),
             *self._guests(line, opened),
-            *self._last_bottle(line, opened),
+            *self._last_bottle(line),
             *self._value(line),
         ]
         return opened, tuple(sorted(reasons, key=lambda why: (-abs(math.log(why.factor)), CODES.index(why.code))))
@@ -128,12 +128,13 @@ class Tonight:
         elif size <= HALF_BOTTLE_ML and self.persons == 1 and self.as_of.weekday() in WEEKDAYS:
             yield Why("guests", "a small bottle is right for one on a weekday", RIGHT_SIZE["half"])
 
-    def _last_bottle(self, line: Line, opened: int) -> Iterator[Why]:
+    def _last_bottle(self, line: Line) -> Iterator[Why]:
         """The last bottle is kept for an occasion, and guests are one, unless it is fading."""
-        if self.persons > 1 or line.bottles + line.awaited > opened or _is_fading(line.standing):
+        if self.persons > 1 or line.bottles + line.awaited > 1 or _is_fading(line.standing):
             return
         if (line.taste.own_score or 0.0) >= TREASURED_SCORE:
-            yield Why("last_bottle", f"it is your last, and you gave it {line.taste.own_score:g}: keep it for an occasion", TREASURED_BRAKE)
+            text = f"it is your last, and you gave it {line.taste.own_score:.3g}: keep it for an occasion"
+            yield Why("last_bottle", text, TREASURED_BRAKE)
         else:
             yield Why("last_bottle", "it is your last bottle of it, and it does not hurry", BRAKE)
 
@@ -144,7 +145,7 @@ class Tonight:
             return
         brake = DEAREST * (cheaper - DEAR_FROM) / (1 - DEAR_FROM) / self.persons
         alone = ", much for an evening alone" if self.persons == 1 else ""
-        yield Why("value", f"{_percent(cheaper)} of your bottles are worth less{alone}", 1 - brake)
+        yield Why("value", f"{math.floor(100 * cheaper)} % of your bottles with a value are worth less{alone}", 1 - brake)
 
 
 def _is_sweet(line: Line) -> bool:
@@ -199,9 +200,9 @@ def _taste(taste: Taste) -> Iterator[Why]:
     if taste.chance is None or taste.chance == 0.5:
         return
     if taste.basis == "own" and taste.own_score is not None:
-        text = f"you gave it {taste.own_score:g}"
+        text = f"you gave it {taste.own_score:.3g}"
     elif taste.basis == "community" and taste.community_score is not None:
-        text = f"the community gives it {taste.community_score:g}"
+        text = f"the community gives it {taste.community_score:.3g}"
     else:
         text = f"{_percent(taste.chance)} that you like it"
     yield Why("taste", text, 0.5 + taste.chance)
