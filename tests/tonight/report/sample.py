@@ -158,7 +158,7 @@ def _places(bottles: int, rng: np.random.Generator) -> tuple[Place, ...]:
     location, bins = LOCATIONS[int(rng.integers(len(LOCATIONS)))]
     where = f"{bins}{int(rng.integers(1, 9))}" if bins else None
     if bottles > 5 and rng.random() < 0.4:
-        return (Place(location, where, bottles - 2), Place("Kitchen rack", None, 2))
+        return (Place("Cellar", "C4", bottles - 2), Place("Kitchen rack", None, 2))
     return (Place(location, where, bottles),)
 
 

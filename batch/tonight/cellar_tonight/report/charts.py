@@ -12,7 +12,7 @@ from cellar_tonight.report.svg import NOTHING, at, chart, element, joined, rect,
 
 PLOT, BELOW, ABOVE = 190.0, 26.0, 24.0  # pixels of a chart of columns: its plot, and around it
 FILLED: Final = 0.66  # of a column's place
-FILLED_BESIDE, BESIDE = 0.5, 0.12  # likewise, where a thin column stands beside it
+FILLED_BESIDE, BESIDE = 0.48, 0.15  # likewise, where a thin column stands beside it
 LABELLED: Final = 15.0  # pixels: a lower part has no room for its number
 ROW: Final = 44.0  # pixels of a bar with its words above
 

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
 from markupsafe import Markup
 
 from cellar_shared.ageing.curve import PHASES
@@ -22,6 +23,7 @@ MOST_TICKS: Final = 9
 STEPS: Final = (1, 2, 5, 10, 20)
 CURVE, BELOW = 150.0, 48.0  # pixels of the picked wine's chart
 TOP: Final = 26.0
+OVER: Final = (0.08, 0.92)  # where the curve stands under the ends of its labels, as shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +149,15 @@ def journey(name: str, line: Line, as_of: date, years: Sequence[int]) -> Journey
     points = [(axis.share_of(when), min(max(chance, 0.0), 1.0)) for when, chance in told]
     base = TOP + CURVE
     stretches = _stretches(axis, standing)
-    parts = [rule("grid", 0, TOP, 1, TOP), _phases(name, axis, stretches), _curve(name, points), rule("base", 0, base, 1, base)]
+    parts = [_phases(name, axis, stretches), _curve(name, points), rule("base", 0, base, 1, base)]
     parts += [year_label(x, base + 17, year) for year, x in axis.years() if 0.02 < x < 0.98]
     first, last = (TOP + CURVE * (1 - height) for height in (points[0][1], points[-1][1]))
+    heights = np.interp(OVER, [x for x, _ in points], [y for _, y in points])
+    over_first, over_last = (min(y, TOP + CURVE * (1 - height)) - 10 for y, height in zip((first, last), heights, strict=True))
     when = "tonight" if told[0][0] == as_of else str(told[0][0].year)
     parts.append(element("circle", class_="dot", cx="0", cy=at(first), r="5"))
-    parts.append(text("said", 0, first - 10, f"{percent(told[0][1])} {when}", "start", dx=2))
-    parts.append(text("said", 1, last - 10, f"{percent(told[-1][1])} in {told[-1][0].year}", "end"))
+    parts.append(text("said", 0, over_first, f"{percent(told[0][1])} {when}", "start", dx=2))
+    parts.append(text("said", 1, over_last, f"{percent(told[-1][1])} in {told[-1][0].year}", "end"))
     end = _end(axis, standing, base + 36)
     parts += end
     through = f"{percent(told[0][1])} on {day(told[0][0])}, {percent(told[-1][1])} on {day(told[-1][0])}"

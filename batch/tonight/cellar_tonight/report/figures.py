@@ -23,7 +23,8 @@ KIND_NAMES: Final = {
     "other": "other",
 }
 PHASE_NAMES: Final = {phase: phase for phase in PHASES} | {UNKNOWN: "not known"}
-PASSED: Final = "passed"
+NOW: Final = "now"
+PASSED: Final = "past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,13 @@ def standings_figure(evening: Evening) -> Figure | None:
     shown = [phase for phase in (*PHASES, UNKNOWN) if any(phases[phase] for phases in told.phases)]
     drawn, rows = [], []
     for on, phases, within in zip(told.days, told.phases, told.within, strict=True):
-        label = "today" if on == evening.as_of else str(on.year)
+        label = NOW if on == evening.as_of else str(on.year)
         parts = tuple(
-            Part(f"p-{phase}", phases[phase], f"{label}: {count(phases[phase], 'bottle')} {PHASE_NAMES[phase]}", f"{phases[phase]:,}")
+            Part(f"p-{phase}", phases[phase], f"{label}: {count(phases[phase], 'bottle')} {PHASE_NAMES[phase]}", short(phases[phase]))
             for phase in shown
         )
         about = "" if within is None else f"{label}: about {count(round(within), 'bottle')} to be expected within the window"
-        drawn.append(Column(parts, "", None if label == "today" else on.year, "today", mark=within, extra_says=about))
+        drawn.append(Column(parts, "", None if label == NOW else on.year, NOW, mark=within, extra_says=about))
         rows.append((label, *(f"{phases[phase]:,}" for phase in shown), "\u2013" if within is None else decimal(within, 0)))
     now, then = told.phases[0], told.phases[-1]
     ready, ready_then = (sum(each[phase] for phase in ("early", "peak", "late")) for each in (now, then))

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +18,7 @@ from markupsafe import Markup
 
 from cellar_drinkability.showing.terminal import SAYS
 from cellar_shared.durable import write_durably
+from cellar_shared.errors import BadInput
 from cellar_tonight.evening import DrinkPlan, Evening, Line, Planned
 from cellar_tonight.report import figures, wording
 from cellar_tonight.report.charts import spark
@@ -85,10 +87,15 @@ def page(evening: Evening) -> str:
 
 
 def write_report(evening: Evening, path: Path) -> None:
-    """Write the page as a file that is there whole or not at all; OSError where it cannot be written."""
-    write_durably(path, page(evening).encode())
+    """Write the page as a file that is there whole or not at all; BadInput where it cannot be written."""
+    made = page(evening).encode()
+    try:
+        write_durably(path, made)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written ({error.strerror}); name a file in a folder that you may write to") from error
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader(PACKAGE, ""),

@@ -105,8 +105,9 @@ def standings(evening: Evening) -> Standings:
     within: list[float | None] = [None] * len(days)
     for line in evening.lines:
         for number, on in enumerate(days):
-            phase = line.standing.phase if number == 0 else None
-            phases[number][phase or phase_on(line.standing, on) or UNKNOWN] += line.bottles
+            said = line.standing.phase if number == 0 else None
+            phase = said if said in PHASES else phase_on(line.standing, on)
+            phases[number][phase or UNKNOWN] += line.bottles
             chance = line.standing.drinkability if number == 0 else _at(line.standing.by_year, number)
             if is_number(chance):
                 within[number] = (within[number] or 0.0) + line.bottles * chance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date
 from typing import Final
 
@@ -18,6 +19,7 @@ LONG_MONTHS: Final = (
 LAST_YEAR: Final = 9999  # of the calendar: an end that far away is no end (ageing.curve.LAST_DAY)
 SIZES: Final = {187: "quarter bottle", 375: "half bottle", 1500: "magnum", 3000: "double magnum"}
 SMALL: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+SWEET: Final = re.compile(r"sweet|dessert|fortified|\bport\b")
 COLOURS: Final = (("rosé", "rose"), ("rose", "rose"), ("white", "white"), ("red", "red"))
 
 
@@ -127,9 +129,9 @@ def wished(wish: Wish) -> list[str]:
 def kind(wine: Wine) -> str:
     """The wine's kind as charts colour it: sparkling, sweet, rose, white, red or other; by the export's own type, then its colour."""
     said = (wine.type or "").casefold()
-    if "sparkl" in said or "champagne" in said:
+    if "sparkling" in said:
         return "sparkling"
-    if any(word in said for word in ("sweet", "dessert", "fortif", "port", "sherry")):
+    if SWEET.search(said):
         return "sweet"
     for text in (said, (wine.colour or "").casefold()):
         for word, name in COLOURS:
