@@ -17,7 +17,7 @@ from types import ModuleType
 
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import simulate_world
@@ -26,7 +26,9 @@ BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 # No wall clock decides a test, and each run sees the same cases but the long one.
-settings.register_profile("cellar", deadline=None, derandomize="CELLAR_FUZZ_CASES" not in os.environ, database=None)
+settings.register_profile(
+    "cellar", deadline=None, derandomize="CELLAR_FUZZ_CASES" not in os.environ, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("cellar")
 
 GENERATED = pytest.StashKey[Counter[str]]()
