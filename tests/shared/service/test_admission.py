@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,33 +170,32 @@ def test_a_client_that_goes_away_gives_its_place_back(start, until):
     until(lambda: service.ask("POST", "/score", BODY)[0] == 200)
 
 
-def test_overload_is_answered_within_bounds_and_memory_stays_flat(start, until):
-    import psutil
-
-    service = start("--max-in-flight", "1000", "--max-wait-ms", "250").ready()
-    slow = b'{"wines": [], "member_id": "takes 40"}'
+def burst(service) -> list[tuple[int, float, dict[str, object]]]:
+    """Status, milliseconds until it came, and document of 40 that all wait, 40 ms of work each, when the service comes to look."""
     process = psutil.Process(service.process.pid)
+    slow = b'{"wines": [], "member_id": "takes 40"}'
+    with contextlib.ExitStack() as stack:
+        process.suspend()
+        asked = [stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=60)) for _ in range(40)]
+        for each in asked:
+            each.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(slow) + slow)
+        since = time.perf_counter()
+        process.resume()
+        answers = []
+        for each in asked:
+            response = http.client.HTTPResponse(each)
+            response.begin()
+            document = json.loads(response.read())
+            answers.append((response.status, (time.perf_counter() - since) * 1000, document))
+        return answers
 
-    def burst() -> list[tuple[int, float, dict[str, object]]]:
-        """Status, milliseconds until it came, and document of 40 that all wait when the service comes to look."""
-        with contextlib.ExitStack() as stack:
-            process.suspend()
-            asked = [stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=60)) for _ in range(40)]
-            for each in asked:
-                each.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(slow) + slow)
-            since = time.perf_counter()
-            process.resume()
-            answers = []
-            for each in asked:
-                response = http.client.HTTPResponse(each)
-                response.begin()
-                document = json.loads(response.read())
-                answers.append((response.status, (time.perf_counter() - since) * 1000, document))
-            return answers
 
-    first = burst() + burst()
+def test_overload_is_answered_within_bounds_and_memory_stays_flat(start, until):
+    service = start("--max-in-flight", "1000", "--max-wait-ms", "250").ready()
+    process = psutil.Process(service.process.pid)
+    first = burst(service) + burst(service)
     before = process.memory_info().rss
-    answers = first + burst() + burst()
+    answers = first + burst(service) + burst(service)
     grown = process.memory_info().rss - before
     assert {status for status, _, _ in answers} == {200, 429}
     for _, took_ms, document in (answer for answer in answers if answer[0] == 429):
@@ -203,6 +203,11 @@ def test_overload_is_answered_within_bounds_and_memory_stays_flat(start, until):
         assert 500 <= document["retry_after_ms"] <= 4 * took_ms + 1
     assert grown < 8 << 20
     until(lambda: service.ask("POST", "/score", BODY)[0] == 200)
+
+
+def test_who_may_wait_longer_is_answered_in_the_same_rush(start):
+    service = start("--max-wait-ms", "60000").ready()
+    assert {status for status, _, _ in burst(service)} == {200}
 
 
 CROWDED = """
