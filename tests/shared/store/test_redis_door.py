@@ -30,7 +30,7 @@ def rating(event_id: str) -> RatingEvent:
 
 @pytest.fixture
 def store(own_redis, tmp_path) -> RedisStore:
-    opened = open_store(own_redis.url(tmp_path / "store", timeout_ms=5000))
+    opened = open_store(own_redis.url(tmp_path / "store", timeout_ms=30_000))
     assert isinstance(opened, RedisStore)
     return opened
 

@@ -100,7 +100,7 @@ def place_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             store = open_store(f"lmdb://{folder}")
         else:
             server = request.getfixturevalue("redis_server")
-            store = open_store(server.url(folder, prefix=f"s{next(prefixes)}", timeout_ms=5000))
+            store = open_store(server.url(folder, prefix=f"s{next(prefixes)}", timeout_ms=30_000))
         opened.append(Place(store, folder / "data"))
         return opened[-1]
 
@@ -349,7 +349,7 @@ def test_another_process_reads_and_pushes_to_lmdb_while_this_one_does(tmp_path):
         assert other.stdout.readline() == "4 accepted\n"
         assert len(place.read("m1", members)) == 5
         assert place.push(rating("e2")) == ["accepted"]
-        rest, _ = other.communicate("\n", timeout=60)
+        rest, _ = other.communicate("\n", timeout=300)
         assert rest == "6\n"
     place.close()
 
