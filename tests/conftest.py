@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import simulate_world
+from cellar_shared.store import redis_door, redis_store
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -160,6 +161,17 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "redis")
     yield server
     server.kill()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """A disk that others keep busy is waited for: a Redis that syncs each write is as slow as that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis_door, "WAIT_MS", 60_000)
+        patch.setattr(redis_door, "CONNECT_WITHIN_S", 60.0)
+        patch.setattr(redis_door, "COMMAND_TIMEOUT_S", 62.0)
+        patch.setattr(redis_store, "COMMAND_TIMEOUT_S", 62.0)
+        yield
 
 
 @pytest.fixture(autouse=True)
