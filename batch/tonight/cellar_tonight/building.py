@@ -13,7 +13,8 @@ from cellar_tonight.evening import Evening, Line, Wish
 from cellar_tonight.food import Foods
 from cellar_tonight.lines import lines_of, wines_of
 from cellar_tonight.pacing import export_day, paces_of
-from cellar_tonight.plan import PlanTerms, plan
+from cellar_tonight.plan import plan
+from cellar_tonight.plan_terms import PlanTerms
 from cellar_tonight.reading import ExportRead
 from cellar_tonight.standings import COMMON, Home, standings
 from cellar_tonight.taste import Tastes

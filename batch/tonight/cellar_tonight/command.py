@@ -50,7 +50,7 @@ def tonight(
 
     from cellar_tonight.building import Asked, evening_of
     from cellar_tonight.evening import Wish
-    from cellar_tonight.plan import PlanTerms
+    from cellar_tonight.plan_terms import PlanTerms
     from cellar_tonight.reading import read
     from cellar_tonight.report.page import write_report
     from cellar_tonight.results import write_results
@@ -67,10 +67,9 @@ def tonight(
         exported = read(export, round(now.timestamp() * 1_000_000), skip_bad=skip_bad, progress=tell)
     with reporter.counting("asking how far you will like them"):
         tastes = _tastes(exported, preference, store, catalogue, day if as_of is not None and day < now.date() else None)
-    asked = Asked(
-        day, as_of is not None, Wish(food, location, guests), _home(celsius, amplitude), years, PlanTerms(bottles_a_year=bottles_a_year),
-        drinkability,
-    )  # fmt: skip
+    terms = PlanTerms(bottles_a_year=bottles_a_year, from_day=day)
+    wish, home = Wish(food, location, guests), _home(celsius, amplitude)
+    asked = Asked(day, as_of is not None, wish, home, years, terms, drinkability)
     with reporter.counting("choosing and planning"):
         evening = evening_of(exported, asked, tastes)
     written = {}

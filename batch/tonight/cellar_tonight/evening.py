@@ -152,8 +152,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class DrinkPlan:
-    """Which bottle in which year. `status` says how good it is (optimal, or within `gap` of the bound); `baseline` is the enjoyment of
-    always opening what is due soonest, in the same years under the same terms."""
+    """Which bottle in which year. `status` says how good it is (optimal, or within `gap` of the bound). `enjoyment` counts what is planned
+    and what the bottles kept promise; `baseline` is the same of always opening what is due soonest, under the same terms."""
 
     years: tuple[int, ...]
     bottles_a_year: int
