@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -119,11 +119,8 @@ def _maps(lines: Sequence[Line], as_of: date) -> list[Map]:
         ((number, line) for number, line in enumerate(lines) if has_window(line)),
         key=lambda each: (each[1].standing.drink_by or date.max, each[1].wine.label, each[0]),
     )
-    starts = [0, *range(SPANS_SHOWN, len(drawn), SPANS_A_SHEET)] if drawn else []
-    return [
-        window_map(number, drawn[start:end], as_of)
-        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(drawn)], strict=True))
-    ]
+    edges = [0, *range(SPANS_SHOWN, len(drawn), SPANS_A_SHEET), len(drawn)] if drawn else []
+    return [window_map(number, drawn[start:end], as_of) for number, (start, end) in enumerate(pairwise(edges))]
 
 
 def _plan_years(plan: DrinkPlan) -> list[tuple[int, list[Planned]]]:
