@@ -222,7 +222,7 @@ def test_reasons_state_facts() -> None:
         "ready since January 2020, at its best from March 2024; 60 % within its window",
         "1 point less likely to be in its window now than in a year",
     ]
-    assert why(early, "opportunity") == ("1 point less likely to be in its window now than in a year", pytest.approx(math.exp(-0.02)))
+    assert why(early, "opportunity") == ("1 point less likely to be in its window now than in a year", pytest.approx(math.exp(-0.01)))
     late = line(wine("A"), standing=standing("late", 0.4, 0.3), taste=Taste(0.87, "preference"))
     assert only(late).whys[0].text == "87 % that you like it"
     assert why(late, "readiness") == ("past its best since May 2028, to be drunk by January 2031; 40 % within its window", 0.8)

@@ -20,8 +20,9 @@ CODES: Final = ("readiness", "opportunity", "taste", "food", "guests", "last_bot
 RANGES: Final[dict[str, tuple[float, float]]] = {
     # Twice the chance of being in its window: even chances are neutral. Not 0, so that in a cellar of doubtful bottles the rest counts.
     "readiness": (0.1, 2.0),
-    # exp(2 x what a year costs): 35 points double a bottle's score; more than 45 a year hardly makes of a wine.
-    "opportunity": (math.exp(-0.9), math.exp(0.9)),
+    # exp(what a year costs), as far as 45 points, more than a year hardly makes of a wine: a fading bottle goes before its equals, and a
+    # dish that was asked for outweighs it.
+    "opportunity": (math.exp(-0.45), math.exp(0.45)),
     # Half to one and a half: liking matters, and nobody knows it well enough to outweigh a bottle that is not ready.
     "taste": (0.5, 1.5),
     "food": (LEAST, MOST),
@@ -33,7 +34,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "value": (0.55, 1.0),
 }
 PHASE_ALONE: Final = 0.6  # the chance taken for a bottle that is known to be in its window without a curve (judgement)
-YEAR_WEIGHT: Final = 2.0
+YEAR_WEIGHT: Final = 1.0
 FADING: Final = 0.03  # a year that costs as much, 3 points, is worth a hurry (judgement)
 # What one person drinks in an evening: two glasses of 125 ml, of sweet or fortified wine one of 100 ml (judgement).
 ML_EACH, SWEET_ML_EACH = 250, 100

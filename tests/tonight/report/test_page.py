@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cellar_shared.errors import BadInput
-from cellar_tonight.evening import DrinkPlan, Evening, Line, Wish
+from cellar_tonight.evening import DrinkPlan, Evening, Line, Window, Wish
 from cellar_tonight.report.page import ROWS_SHOWN, SPANS_SHOWN, page, write_report
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -224,3 +224,10 @@ def test_a_place_that_cannot_be_written_is_named(evening: Evening, tmp_path: Pat
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match=r"file/report\.html cannot be written \(.*\); name a file"):
         write_report(bare(evening), tmp_path / "file" / "report.html")
+
+
+def test_whose_windows_they_are_is_told_only_where_one_is_stated(evening: Evening) -> None:
+    unsaid = replace(evening.lines[0], window=Window(2020, 2030, None))
+    none = replace(evening.lines[0], window=Window(None, None, None))
+    text = page(bare(evening, lines=(unsaid, unsaid, none)))
+    assert "not said whose for 2, stated by nobody for 1" in text
