@@ -32,10 +32,15 @@ def evening(sample: ModuleType) -> Evening:
     return made
 
 
+def test_columns_of_nothing_are_not_drawn() -> None:
+    assert columns("x", "t", "d", []) == columns("x", "t", "d", [Column((Part("p", 0, ""),), year=2026, mark=0.0)]) == ""
+
+
 @given(amounts=st.lists(st.lists(st.integers(0, 500), min_size=2, max_size=2), min_size=1, max_size=14))
 def test_columns_are_as_high_as_their_amounts(amounts: list[list[int]]) -> None:
     drawn = [Column(tuple(Part(f"p{i}", amount, "") for i, amount in enumerate(pair)), year=2026) for pair in amounts]
-    bars = parsed(columns("x", "t", "d", drawn)).findall("rect")
+    picture = columns("x", "t", "d", drawn)
+    bars = parsed(picture).findall("rect") if picture else []
     highest = max(map(sum, amounts)) or 1
     expected = [PLOT * amount / highest for pair in amounts for amount in pair if amount]
     assert [float(bar.attrib["height"]) for bar in bars] == pytest.approx(expected, abs=0.06)

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -182,6 +183,16 @@ def test_what_is_empty_is_said_in_a_sentence(evening: Evening, sample: ModuleTyp
         assert not section.all("table", "svg", "details"), name
     assert "Whatever is best tonight." in root.text()
     assert "none: windows and physics alone" in root.text()
+
+
+def test_a_chart_that_would_be_empty_leaves_its_sentence_alone(evening: Evening, markup: ModuleType) -> None:
+    line = evening.lines[0]
+    late = replace(line, standing=replace(line.standing, drink_by=date(2060, 1, 1)), bottles=4, value=10.0, currency="EUR")
+    root = markup.read(page(bare(evening, lines=(late,))))
+    for section, says in (("years", "4 bottles are due after 2037 and are not drawn."), ("worth", "Of EUR 40, nothing in bottles")):
+        node = root.first("section", id=section)
+        assert says in node.text().replace("\u00a0", " ")
+        assert not node.all("svg", "details")
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,11 @@ class Column:
 
 
 def columns(name: str, title: str, desc: str, drawn: Sequence[Column]) -> Markup:
-    """Stacked columns side by side on one scale."""
+    """Stacked columns side by side on one scale; nothing where all of them would be empty."""
     tops = (max(sum(part.amount for part in one.parts), one.mark or 0.0, one.beside or 0.0) for one in drawn)
-    highest = max(tops, default=0.0) or 1.0
+    highest = max(tops, default=0.0)
+    if highest <= 0:
+        return NOTHING
     filled = FILLED_BESIDE if any(one.beside is not None for one in drawn) else FILLED
     base, place = ABOVE + PLOT, 1 / max(len(drawn), 1)
     parts = [rule("base", 0, base, 1, base)]

@@ -29,7 +29,10 @@ PASSED: Final = "past"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`legend` pairs a class with its words; `head` and `rows` are the same numbers for who would rather read them."""
+    """`legend` pairs a class with its words; `head` and `rows` are the same numbers for who would rather read them.
+
+    `chart` is empty where there is nothing to draw: then what it says is all.
+    """
 
     title: str
     chart: Markup
@@ -94,7 +97,7 @@ def standings_figure(evening: Evening) -> Figure | None:
     says = [_sentence(f"{count(ready, 'bottle')} {_is(ready)} within the window today, {now['peak']:,} of them at the peak.")]
     if len(told.days) > 1:
         last = told.days[-1].year
-        says.append(f"If none were opened, {count(ready_then, 'bottle')} would be in {last}, and {then['past']:,} past it.")
+        says.append(f"If none were opened, {count(ready_then, 'bottle')} would be in {last}, and {then['past'] or 'none'} past it.")
     if any(within is not None for within in told.within):
         says.append("The line is how many are to be expected within their window, each bottle counted by its chance.")
     legend = tuple((f"p-{phase}", PHASE_NAMES[phase]) for phase in shown)
@@ -123,7 +126,8 @@ def _worth_figure(number: int, told: Worth) -> Figure:
         money(amount, told.currency) for amount in (told.total, sum(told.by_year), told.passed, told.later, told.undated)
     )
     already = f"{gone} lies in bottles whose day to drink by has passed, and " if told.passed else ""
-    says = [f"Of {total}, {already}{ahead} in bottles whose day passes by the end of {told.years[-1]} if they are not opened."]
+    soon = f"{ahead} in bottles whose day passes" if any(told.by_year) else "nothing in bottles whose day passes"
+    says = [f"Of {total}, {already}{soon} by the end of {told.years[-1]} if they are not opened."]
     if told.later or told.undated:
         rest = [*([f"{later} has time beyond"] if told.later else []), *([f"for {undated} no day is known"] if told.undated else [])]
         says.append(f"{_sentence(', and '.join(rest))}.")
