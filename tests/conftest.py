@@ -17,16 +17,19 @@ from types import ModuleType
 
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from cellar_shared.events.simulate.settings import WorldSettings
 from cellar_shared.events.simulate.world import simulate_world
+from cellar_shared.store import redis_door, redis_store
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 # No wall clock decides a test, and each run sees the same cases but the long one.
-settings.register_profile("cellar", deadline=None, derandomize="CELLAR_FUZZ_CASES" not in os.environ, database=None)
+settings.register_profile(
+    "cellar", deadline=None, derandomize="CELLAR_FUZZ_CASES" not in os.environ, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("cellar")
 
 GENERATED = pytest.StashKey[Counter[str]]()
@@ -79,7 +82,7 @@ def cellar() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         words = [str(program), *map(str, arguments)]
-        return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env=os.environ | {"COLUMNS": "200"})
+        return subprocess.run(words, capture_output=True, text=True, timeout=600, check=False, env=os.environ | {"COLUMNS": "200"})
 
     return run
 
@@ -100,9 +103,12 @@ class RedisServer:
         """Start it, with what it had on disk, and wait until it answers."""
         persistent = ("--appendonly", "yes", "--appendfsync", self.appendfsync, "--save", "")
         words = [redis_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *persistent]
-        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 30
+        self.process = None
+        end = time.monotonic() + 60
         while True:
+            # On a busy machine somebody else's connection may have the port for a moment.
+            if self.process is None or self.process.poll() is not None:
+                self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
             try:
                 with self.client() as client:
                     client.ping()
@@ -118,7 +124,7 @@ class RedisServer:
         self.process.wait()
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=10)
+        return redis.Redis(port=self.port, socket_timeout=60)
 
     def url(self, generations: Path, **parameters: object) -> str:
         """The store's URL: its generations in `generations`; further parameters as the URL has them."""
@@ -155,6 +161,17 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path / "redis")
     yield server
     server.kill()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """A disk that others keep busy is waited for: a Redis that syncs each write is as slow as that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis_door, "WAIT_MS", 60_000)
+        patch.setattr(redis_door, "CONNECT_WITHIN_S", 60.0)
+        patch.setattr(redis_door, "COMMAND_TIMEOUT_S", 62.0)
+        patch.setattr(redis_store, "COMMAND_TIMEOUT_S", 62.0)
+        yield
 
 
 @pytest.fixture(autouse=True)

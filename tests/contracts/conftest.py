@@ -16,7 +16,7 @@ import pytest
 
 from cellar_shared.client.preference import PreferenceClient
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 300.0
 
 # The fixtures of the preference tests, which a conftest beside theirs cannot see.
 spec = importlib.util.spec_from_file_location("contracts_preference", Path(__file__).parents[1] / "preference" / "conftest.py")
@@ -34,7 +34,7 @@ def serving_events() -> Callable[[Any], Any]:
 
     @contextmanager
     def start(data: Path, store: Path) -> Iterator[int]:
-        words = ["serve", "events", "--data", str(data), "--store", f"lmdb://{store}", "--port", "0"]
+        words = ["serve", "events", "--data", str(data), "--store", f"lmdb://{store}", "--port", "0", "--max-wait-ms", "60000"]
         environment = os.environ | {"COLUMNS": "200"}
         with subprocess.Popen(
             [sys.executable, "-m", "cellar_shared", *words], stderr=subprocess.PIPE, text=True, env=environment

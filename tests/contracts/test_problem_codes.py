@@ -16,7 +16,7 @@ from cellar_shared.client.preference import PreferenceClient
 from cellar_shared.service.keys import new_key
 from cellar_shared.service.problems import PROBLEMS, Code
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 WINES = [{"wine_id": "w"}]
 GOOD = {"wines": WINES, "history": []}
 LARGE = {"wines": WINES * 500, "history": [{"wine_id": "w", "rating": 3}] * 1000}
@@ -46,7 +46,7 @@ def limited(line: Any, serving: Any, tmp_path_factory: pytest.TempPathFactory) -
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"{entry}\n")
     keys.chmod(0o600)
-    with serving(line, 0, "--keys", str(keys), "--max-in-flight", "1") as (process, port):
+    with serving(line, 0, "--keys", str(keys), "--max-in-flight", "1", "--drain-notice-s", "600") as (process, port):
         with PreferenceClient(f"http://127.0.0.1:{port}", key=key, timeout_s=PATIENCE_S) as client:
             client.ready()
         yield process, port, key

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 ROUTES = {"preference": "/score", "events": "/events"}
 ASKED = {"preference": "wines", "events": "events"}
 CASES = int(os.environ.get("CELLAR_FUZZ_CASES", "2000"))
+PATIENCE_S = 120.0
 # A deadline that is too short is a documented refusal; any other 5xx is a fault, 503 too: the service is ready.
 NO_FAULTS = ["2xx", "4xx", "504"]
 # Fits the schema and is refused for what it means: by code, the places that may be at fault.
@@ -47,8 +48,10 @@ def fuzz(cases: int) -> settings:
 
 @pytest.fixture(scope="module")
 def schema(served: tuple[str, str]) -> Any:
-    config = schemathesis.Config.from_dict({"checks": {"not_a_server_error": {"expected-statuses": NO_FAULTS}}})
-    return schemathesis.openapi.from_url(f"{served[1]}/openapi.json", config=config)
+    config = schemathesis.Config.from_dict(
+        {"request-timeout": PATIENCE_S, "checks": {"not_a_server_error": {"expected-statuses": NO_FAULTS}}}
+    )
+    return schemathesis.openapi.from_url(f"{served[1]}/openapi.json", config=config, timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")

@@ -129,7 +129,7 @@ def test_a_command_there_is_not_is_a_wrong_use(cellar, words):
     ],
 )
 def test_a_command_without_its_module_says_which_extra_brings_it(module, words):
-    done = subprocess.run([sys.executable, "-c", WITHOUT, module, *words], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", WITHOUT, module, *words], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1
     assert f"needs the module {module}" in done.stderr
     assert "extra" in done.stderr

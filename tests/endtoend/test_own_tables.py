@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "your-own-tables.md").read_text("utf-8")
 EXAMPLE = DOCS / "examples" / "own-tables"
-PATIENCE_S = 300
+PATIENCE_S = 1200
 
 
 def blocks(language: str) -> list[str]:

@@ -29,10 +29,10 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("bare") / "venv"
     # Which torch to take is the full environment's matter: this one has none.
     env = {name: value for name, value in os.environ.items() if name not in ("UV_FIND_LINKS", "UV_TORCH_BACKEND", "PYTHONPATH")}
-    subprocess.run([UV, "venv", "-q", "--python", sys.executable, place], check=True, env=env, timeout=60)
+    subprocess.run([UV, "venv", "-q", "--python", sys.executable, place], check=True, env=env, timeout=300)
     install = [UV, "pip", "install", "-q", "--python", place / "bin" / "python", "-c", "constraints.txt", "--no-sources",
                "./shared", "./services/preference"]  # fmt: skip
-    done = subprocess.run(install, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(install, cwd=ROOT, env=env, capture_output=True, text=True, timeout=1200, check=False)
     if done.returncode and UNREACHABLE.search(done.stderr):
         pytest.skip(f"the package index cannot be reached: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
@@ -40,7 +40,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(program: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program, *words], capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"COLUMNS": "200"})
+    return subprocess.run([program, *words], capture_output=True, text=True, timeout=300, check=False, env=os.environ | {"COLUMNS": "200"})
 
 
 def test_a_serving_install_answers(bare: Path, made, serving: Callable[..., object]) -> None:

@@ -30,7 +30,7 @@ from cellar_shared.store.generation import Generation
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
 
-PATIENCE_S = 30
+PATIENCE_S = 60  # whatever is waited for ends the wait
 JSON = {"content-type": "application/json"}
 SERVE = "from cellar_shared.command import command_of; from cellar_events.command import serve; command_of(serve, 'events')()"
 prefixes = itertools.count()
@@ -108,7 +108,7 @@ def lmdb_place(worlds: Any, tmp_path: Path) -> Place:
 
 @pytest.fixture
 def redis_place(worlds: Any, tmp_path: Path, own_redis: Any) -> Place:
-    return _made(worlds, tmp_path, own_redis.url(tmp_path / "store", timeout_ms=5000))
+    return _made(worlds, tmp_path, own_redis.url(tmp_path / "store", timeout_ms=30_000))
 
 
 @pytest.fixture(params=["lmdb", "redis"])
@@ -117,7 +117,7 @@ def place(request: pytest.FixtureRequest, worlds: Any, tmp_path: Path) -> Place:
     if request.param == "lmdb":
         return _made(worlds, tmp_path, f"lmdb://{tmp_path / 'store'}")
     server = request.getfixturevalue("redis_server")
-    return _made(worlds, tmp_path, server.url(tmp_path / "store", prefix=f"d{next(prefixes)}", timeout_ms=5000))
+    return _made(worlds, tmp_path, server.url(tmp_path / "store", prefix=f"d{next(prefixes)}", timeout_ms=30_000))
 
 
 def _made(worlds: Any, folder: Path, url: str) -> Place:
@@ -234,7 +234,8 @@ def serve() -> Iterator[Callable[..., Served]]:
     with contextlib.ExitStack() as stack:
 
         def start(*words: str | Path, port: int = 0, drain_notice_s: float = 0) -> Served:
-            command = [sys.executable, "-c", SERVE, "--port", str(port), "--drain-notice-s", str(drain_notice_s), *map(str, words)]
+            command = [sys.executable, "-c", SERVE, "--port", str(port), "--drain-notice-s", str(drain_notice_s)]
+            command += ["--max-wait-ms", "60000", *map(str, words)]
             process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}))
             stack.callback(process.kill)
             assert process.stderr

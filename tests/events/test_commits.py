@@ -37,7 +37,7 @@ class Gate:
 
     def accept(self, events: Sequence[Event], *, now_s: float) -> list[Receipt]:
         self.reached.set()
-        assert self.open.wait(30)
+        assert self.open.wait(60)
         self.groups.append([event.event_id for event in events])
         self.fails(events)
         return self._door.accept(events, now_s=now_s)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,7 @@ from cellar_shared.store import redis_door
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 def rating(event_id: str, member_id: str = "m0", **fields: Any) -> dict[str, Any]:
@@ -37,13 +38,12 @@ def require_retry(response: Any) -> None:
 
 
 def until_accepted(client: Any, *events: Any) -> list[str]:
-    for _ in range(200):
-        response = client.post(*events)
-        if response.status_code == 200:
-            return [each["status"] for each in response.json()["results"]]
+    end = time.monotonic() + PATIENCE_S
+    while (response := client.post(*events)).status_code != 200:
         require_retry(response)
-        threading.Event().wait(0.05)
-    raise AssertionError("it never mended itself")
+        assert time.monotonic() < end, "it never mended itself"
+        time.sleep(0.05)
+    return [each["status"] for each in response.json()["results"]]
 
 
 # One machine
@@ -181,9 +181,9 @@ def test_a_redis_that_dies_is_a_retry_and_back_again_it_has_what_was_acknowledge
 
 
 def test_a_redis_that_hangs_is_a_retry(redis_place, own_redis, connect, monkeypatch):
-    monkeypatch.setattr(redis_door, "COMMAND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(redis_door, "COMMAND_TIMEOUT_S", 1.0)
     client = connect(redis_place.service())
-    assert client.statuses(rating("p1")) == ["accepted"]
+    assert until_accepted(client, rating("p1"))[0] in ("accepted", "duplicate")
     os.kill(own_redis.process.pid, signal.SIGSTOP)
     try:
         require_retry(client.post(rating("p2")))

@@ -65,7 +65,8 @@ def serving() -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[str
 
     @contextmanager
     def start(line: Line, port: int = 0, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-        words = ["serve", "preference", "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port), *options]
+        words = ["serve", "preference", "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port)]
+        words += ["--max-wait-ms", "60000", *options]  # a busy machine is not what is asked about
         environment = os.environ | {"COLUMNS": "200"}
         with subprocess.Popen(
             [sys.executable, "-m", "cellar_shared", *words], stderr=subprocess.PIPE, text=True, env=environment

@@ -62,7 +62,7 @@ class Window:
 class Standing:
     """Where a line's bottles stand on their curve on the evening's day, and where they will; None is not known.
 
-    `by_year` is drinkability on 1 July of each of the evening's `years`, empty where there is no curve. `reason` is the code of what
+    `by_year` is drinkability in the middle of each of the evening's `years`, empty where there is no curve. `reason` is the code of what
     was taken for granted or is missing, `says` the sentence for it.
     """
 
@@ -152,8 +152,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class DrinkPlan:
-    """Which bottle in which year. `status` says how good it is (optimal, or within `gap` of the bound); `baseline` is the enjoyment of
-    always opening what is due soonest, in the same years under the same terms."""
+    """Which bottle in which year. `status` says how good it is (optimal, or within `gap` of the bound). `enjoyment` counts what is planned
+    and what the bottles kept promise; `baseline` is the same of always opening what is due soonest, under the same terms."""
 
     years: tuple[int, ...]
     bottles_a_year: int
@@ -203,6 +203,7 @@ class Evening:
     sources: tuple[Source, ...]
     models: tuple[str, ...]  # versions of the bundles that answered, in words
     notes: tuple[str, ...]  # what the member should know
+    pace_day: date | None = None  # of `pace`; None: as_of
 
     def of_section(self, section: Section) -> list[tuple[int, Line]]:
         """The lines of a section with their numbers: at risk by the day they are to be drunk by, others by their chance, best first."""

@@ -37,6 +37,9 @@ class ServeOptions:
     max_in_flight: Annotated[
         int, typer.Option("--max-in-flight", min=1, max=10_000, help="Requests that a process takes before it refuses further ones.")
     ] = 64
+    max_wait_ms: Annotated[
+        float, typer.Option("--max-wait-ms", min=1, max=600_000, help="What a request may wait for its turn before it is refused.")
+    ] = 250.0
     drain_notice_s: Annotated[
         float,
         typer.Option("--drain-notice-s", min=0, max=600, help="After SIGTERM, serve on for this long: one period of the router's probes."),
@@ -89,7 +92,7 @@ def run_service(name: str, build: Callable[[], ScoringService], options: ServeOp
     link = inherited_link()
     file = keys_file(options)
     keys = None if file is None else Keys(file)
-    limits = Limits(options.max_in_flight)
+    limits = Limits(options.max_in_flight, options.max_wait_ms)
     if link is not None:
         app = build_app(build(), keys=keys, limits=limits)
         sys.exit(serve_as_worker(app, app.state.readiness, link, options.drain_notice_s))

@@ -14,7 +14,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from types import FrameType
 from typing import Final
@@ -37,7 +37,8 @@ from cellar_shared.service.worker import (
 
 logger = logging.getLogger("cellar.service")
 
-# A worker that lived this long was well: its end is not counted with those before it (judgement).
+# A worker that lived this long once it was loaded was well: its end is not counted with those before it (judgement). Not from its
+# start on: where starting takes long, one that fails in it would be started again at once, for ever.
 WELL_AFTER_S: Final = 10.0
 FIRST_DELAY_S: Final = 0.2
 LONGEST_DELAY_S: Final = 30.0
@@ -57,7 +58,7 @@ class Worker:
     number: int
     process: subprocess.Popen[bytes]
     channel: socket.socket
-    started_at: float = field(default_factory=monotonic)
+    loaded_at: float | None = None
     is_accepting: bool = False
     is_leaving: bool = False
     has_failed: bool = False
@@ -175,7 +176,7 @@ class Supervisor:
                 self._on_listening()
         elif word == LOADED:
             self._has_loaded = True
-            worker.has_failed = False
+            worker.has_failed, worker.loaded_at = False, monotonic()
             for other in self._workers:
                 if other.has_failed:
                     other.tell(RETIRE)  # what was in its way has passed: another try takes its place
@@ -219,7 +220,8 @@ class Supervisor:
         place = self._vacate(worker, start_at=0.0)
         if self._status is not None or place is None:
             return
-        place.quick_ends = place.quick_ends + 1 if monotonic() - worker.started_at < WELL_AFTER_S else 1
+        was_well = worker.loaded_at is not None and monotonic() - worker.loaded_at >= WELL_AFTER_S
+        place.quick_ends = 1 if was_well else place.quick_ends + 1
         if not self._has_listened and (status in REFUSED or place.quick_ends >= HOPELESS_AFTER):
             logger.error("no worker comes to listen (the last one's exit status is %d): this service stops", status)
             self._stop(STOP, status if status > 0 else 1)

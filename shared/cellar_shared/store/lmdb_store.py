@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, cast
-from weakref import WeakValueDictionary
+from typing import Final, cast
 
 import lmdb
 import msgspec
@@ -20,6 +17,7 @@ from cellar_shared.features.histories import Events
 from cellar_shared.store.door import JournalBacked
 from cellar_shared.store.generation import GenerationManifest, file_digest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import read_current
+from cellar_shared.store.lmdb_environment import Environment, open_environment
 from cellar_shared.store.memory_store import with_entry, without_trimmed
 from cellar_shared.store.overlay import PUSHED, Entry, Kept, Pushed
 from cellar_shared.store.packing import pack_events
@@ -33,46 +31,13 @@ THROUGH: Final = b"through"  # no member's key has seven bytes
 TRIMMED: Final = b"trimmed"
 
 
-class _Environment:
-    """An opened environment; it closes when nobody refers to it any more. `file` is which file it is: device and inode."""
-
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self.lmdb = lmdb.open(str(folder), max_dbs=0, readahead=False, **options)
-        status = (folder / "data.mdb").stat()
-        self.file = (status.st_dev, status.st_ino)
-
-    def __del__(self) -> None:
-        if (opened := getattr(self, "lmdb", None)) is not None:
-            opened.close()
-
-
-# LMDB must not be opened twice in one process: its locks are the process's, not the handle's.
-_opened: WeakValueDictionary[tuple[int, int, int], _Environment] = WeakValueDictionary()
-_opening = threading.Lock()
-
-
-def _environment(folder: Path, **options: Any) -> _Environment:
-    """The process's one environment at `folder`; lmdb.Error when it cannot be opened."""
-    with _opening:
-        try:
-            status = (folder / "data.mdb").stat()
-            key = (os.getpid(), status.st_dev, status.st_ino)
-            if (standing := _opened.get(key)) is not None:
-                return standing
-        except FileNotFoundError:
-            pass
-        opened = _Environment(folder, **options)
-        _opened[os.getpid(), *opened.file] = opened
-        return opened
-
-
 class LmdbReader:
     """Members of one generation, and the store's overlay, each read in one transaction."""
 
     def __init__(self, generation: Path, store: LmdbStore) -> None:
         self._generation = generation
         self._store = store
-        self._members: _Environment | None = None
+        self._members: Environment | None = None
         self._transaction: lmdb.Transaction | None = None
         self._damaged: tuple[int, int] | None = None  # device and inode
 
@@ -104,10 +69,10 @@ class LmdbReader:
         self._transaction = None
         self._members = None
 
-    def _opened(self) -> _Environment:
+    def _opened(self) -> Environment:
         if self._members is None:
             self._require_whole()
-            self._members = _environment((self._generation / MEMBERS).parent, readonly=True, lock=False)
+            self._members = open_environment((self._generation / MEMBERS).parent, readonly=True, lock=False)
         return self._members
 
     def _require_whole(self) -> None:
@@ -133,7 +98,7 @@ class LmdbStore(JournalBacked):
 
     def __init__(self, folder: Path) -> None:
         self._path = folder
-        self._overlay: _Environment | None = None
+        self._overlay: Environment | None = None
         self._verified: list[GenerationManifest] = []
 
     @property
@@ -256,7 +221,7 @@ class LmdbStore(JournalBacked):
     async def aclose(self) -> None:
         self.close()
 
-    def _overlay_environment(self) -> _Environment | None:
+    def _overlay_environment(self) -> Environment | None:
         """The overlay as it stands now; None while nothing was ever pushed.
 
         It is looked for each time, which takes about two microseconds: where the store was deleted and written anew, or moved,
@@ -271,14 +236,14 @@ class LmdbStore(JournalBacked):
             return self._opened_overlay()
         return self._overlay
 
-    def _made_overlay(self) -> _Environment:
+    def _made_overlay(self) -> Environment:
         """The overlay, made where there is none."""
         return self._overlay_environment() or self._opened_overlay()
 
-    def _opened_overlay(self) -> _Environment:
+    def _opened_overlay(self) -> Environment:
         folder = self._path / "overlay"
         folder.mkdir(parents=True, exist_ok=True)
-        self._overlay = _environment(folder, map_size=OVERLAY_ROOM_BYTES, max_readers=READERS)
+        self._overlay = open_environment(folder, map_size=OVERLAY_ROOM_BYTES, max_readers=READERS)
         self._overlay.lmdb.reader_check()  # places of readers that were killed
         return self._overlay
 

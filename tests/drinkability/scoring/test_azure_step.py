@@ -48,7 +48,7 @@ def worker(bundle, tmp_path, monkeypatch):
     for process in processes:
         process.stdin.close()
         process.stdout.close()
-        process.wait(30)
+        process.wait(120)
 
 
 def give(process, files):
@@ -99,4 +99,4 @@ def test_two_workers_a_failing_file_and_a_retry_write_the_bytes_of_a_night_on_on
 
 def test_a_step_without_a_place_for_its_output_says_so(make_data, worker, many_bottles, bundle):
     process = worker(make_data(many_bottles(1, 10)), "--bundle", bundle)
-    assert process.wait(60) == 2
+    assert process.wait(300) == 2

@@ -42,7 +42,7 @@ def test_daft_writes_the_bytes_that_this_process_does(make_data, night, many_bot
     data = make_data(many_bottles(3, 300), places=many_places)
     night(data, tmp_path / "here")
     (data / "bottles" / "part-00001.parquet").write_bytes(b"damaged")
-    ran = subprocess.run(program(data, tmp_path / "there", "daft"), capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(program(data, tmp_path / "there", "daft"), capture_output=True, text=True, timeout=600, check=True)
     assert ran.stdout == "part-00001.parquet"
     here, there = bytes_of(tmp_path / "here"), bytes_of(tmp_path / "there")
     assert {name: here[name] for name in there} == there

@@ -127,7 +127,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(changes=st.lists(VALUES, min_size=1, max_size=40), as_of=st.dates(date(1990, 1, 1), date(2100, 1, 1)))
 def test_whatever_bottles_are_the_rows_read_are_the_rows_written_and_the_consumed(
     changes, as_of, make_data, night, rows_of_night, bottle, odd_places, tmp_path

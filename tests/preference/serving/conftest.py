@@ -22,7 +22,7 @@ from cellar_shared.service.app import build_app
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.port import Store
 
-LOADED_WITHIN_S = 60
+LOADED_WITHIN_S = 300  # whatever is waited for ends the wait
 JSON = {"content-type": "application/json"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = {0: "NV", None: None}
@@ -124,7 +124,7 @@ class Proxy:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
 
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -27,7 +27,7 @@ def port(line: Any, serving: Callable[..., Any]) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def shop(port: int) -> Iterator[wire.PreferenceClient]:
-    with wire.PreferenceClient(f"http://127.0.0.1:{port}", timeout_s=60) as client:
+    with wire.PreferenceClient(f"http://127.0.0.1:{port}", timeout_s=300) as client:
         client.ready()
         yield client
 
@@ -44,7 +44,7 @@ REQUEST = wire.PreferenceRequest(
 def test_a_typed_answer_holds_what_the_service_says(shop, port):
     answer = shop.score(REQUEST)
     body = msgspec.json.encode(REQUEST)
-    said = httpx.post(f"http://127.0.0.1:{port}/score", content=body, headers={"content-type": "application/json"}, timeout=60).json()
+    said = httpx.post(f"http://127.0.0.1:{port}/score", content=body, headers={"content-type": "application/json"}, timeout=300).json()
     typed = msgspec.to_builtins(answer)
     assert typed["results"] == said["results"]
     assert typed["model"].keys() == said["model"].keys()
@@ -91,7 +91,7 @@ def test_the_service_reads_requests_as_the_client_writes_them():
 
 
 def test_a_service_killed_and_started_again_between_two_calls_answers(line, serving):
-    with serving(line) as (process, port), wire.PreferenceClient(f"http://127.0.0.1:{port}", timeout_s=60) as shop:
+    with serving(line) as (process, port), wire.PreferenceClient(f"http://127.0.0.1:{port}", timeout_s=300) as shop:
         shop.ready()
         before = shop.score(REQUEST)
         process.send_signal(signal.SIGKILL)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0  # whatever is waited for ends the wait
 HANDED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_", "OMP_", "OPENBLAS_")
 
 SERVICE = """
@@ -28,10 +28,11 @@ import sys
 from pathlib import Path
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.service.app import build_app
+from cellar_shared.service.limits import Limits
 from cellar_shared.service.server import serve
 from cellar_shared.store.lmdb_store import LmdbStore
 service = PreferenceService(Path(sys.argv[1]), LmdbStore(Path(sys.argv[2])))
-serve(build_app(service), port=0, on_listening=lambda host, port: print(port, flush=True))
+serve(build_app(service, limits=Limits(max_wait_ms=60_000)), port=0, on_listening=lambda host, port: print(port, flush=True))
 """
 LIBRARY_ALONE = """
 import sys

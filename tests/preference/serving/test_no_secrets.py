@@ -24,7 +24,7 @@ import pytest
 from cellar_shared.events.predictions import read_predictions
 from cellar_shared.telemetry.member_hash import MemberHash
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0  # whatever is waited for ends the wait
 AS_OF = "2021-06-15T12:00:00Z"
 
 # Serves, and for some wines fails as no test of the service could foresee, with everything it knows in the message.
@@ -33,9 +33,11 @@ import sys
 from pathlib import Path
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.service.app import build_app
+from cellar_shared.service.limits import Limits
 from cellar_shared.service.server import serve
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.port import StoreUnavailable
+from cellar_shared.telemetry import predictions
 from cellar_shared.telemetry.predictions import PredictionSettings
 
 class WithABug(PreferenceService):
@@ -57,7 +59,8 @@ async def lost(member_id):
         raise StoreUnavailable(f"no {member_id}") from error
 
 service = WithABug(Path(sys.argv[1]), LmdbStore(Path(sys.argv[2])), predictions=PredictionSettings.from_environment())
-serve(build_app(service), port=0, on_listening=lambda host, port: print(port, flush=True))
+predictions.CLOSED_WITHIN_S = 60.0
+serve(build_app(service, limits=Limits(max_wait_ms=60_000)), port=0, on_listening=lambda host, port: print(port, flush=True))
 """
 
 
@@ -114,6 +117,7 @@ class Told:
                     "CELLAR_PREDICTION_LOG": str(place / "predictions"),
                     "CELLAR_MEMBER_HASH_KEY": hash_key,
                     "CELLAR_LOG": "json",
+                    "CELLAR_TELEMETRY_STOP_MS": "60000",
                 },
             )
         assert self.process.stdout

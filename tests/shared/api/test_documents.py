@@ -59,14 +59,14 @@ def test_the_bytes_do_not_depend_on_the_process(offered, seed):
         "sys.stdout.buffer.write(document_bytes(document()))"
     )
     words = [sys.executable, "-c", program]
-    done = subprocess.run(words, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(words, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, timeout=300, check=True)
     assert done.stdout == document_bytes(offered["preference"])
 
 
 def test_a_document_loads_nothing_that_only_training_has():
     offer = "import sys; from cellar_preference.serving.api import document; document();"
     program = f"{offer} print('polars' in sys.modules, 'torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.split() == ["False", "False"]
 
 

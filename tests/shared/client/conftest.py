@@ -20,7 +20,7 @@ from cellar_shared.api.client_source import client_source
 from cellar_shared.service.openapi import openapi_document
 
 PROGRAM = Path(__file__).parent / "echoing.py"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0  # whatever is waited for ends the wait
 
 
 def module_at(path: Path, name: str) -> ModuleType:
@@ -70,6 +70,7 @@ class Scripted:
     def __init__(self, script: list[list[Any]], context: ssl.SSLContext | None = None) -> None:
         self.requests: list[tuple[bytes, bytes]] = []  # head and body
         self.has_closed = [threading.Event() for _ in script]
+        self._got = threading.Condition()
         self._script = script
         self._context = context
         self._ended = threading.Event()
@@ -109,11 +110,19 @@ class Scripted:
                     return  # the client left
                 head += line
             lengths = [int(line.split(b":")[1]) for line in head.lower().splitlines() if line.startswith(b"content-length:")]
-            self.requests.append((head, stream.read(lengths[0]) if lengths else b""))
+            request = (head, stream.read(lengths[0]) if lengths else b"")
+            with self._got:
+                self.requests.append(request)
+                self._got.notify_all()
             if callable(step):
                 step(connection, self._ended)
             else:
                 connection.sendall(step)
+
+    def has_got(self, count: int) -> bool:
+        """Have so many requests come, or do so within the patience? A client may be done before this server's threads are."""
+        with self._got:
+            return self._got.wait_for(lambda: len(self.requests) >= count, PATIENCE_S) and len(self.requests) == count
 
     def header(self, name: str, place: int = -1) -> str | None:
         """What a request said in a header."""

@@ -27,6 +27,6 @@ print(sorted({name.partition(".")[0] for name in sys.modules} - sys.stdlib_modul
 """
     with run_echo() as (_, port):
         words = [sys.executable, "-I", "-S", "-c", program, str(tmp_path), str(port)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["True", "['msgspec', 'shop']"]

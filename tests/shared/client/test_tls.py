@@ -44,14 +44,14 @@ def server_side(certificate):
 def test_calls_share_a_connection_to_a_server_that_is_vouched_for(echo_client, scripted, said, certificate, server_side):
     server = scripted([said(200, LIVE)] * 3, context=server_side)
     trusting = ssl.create_default_context(cafile=certificate)
-    with echo_client.EchoClient(f"https://127.0.0.1:{server.port}", timeout_s=20, ssl_context=trusting) as client:
+    with echo_client.EchoClient(f"https://127.0.0.1:{server.port}", timeout_s=60, ssl_context=trusting) as client:
         assert [client.live().live for _ in range(3)] == [True] * 3
 
 
 def test_a_server_that_nobody_vouches_for_is_told_nothing(echo_client, scripted, said, server_side):
     server = scripted([said(200, LIVE)], [said(200, LIVE)], context=server_side)
     with (
-        echo_client.EchoClient(f"https://127.0.0.1:{server.port}", "secret", timeout_s=20) as client,
+        echo_client.EchoClient(f"https://127.0.0.1:{server.port}", "secret", timeout_s=60) as client,
         pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"),
     ):
         client.live()

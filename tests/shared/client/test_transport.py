@@ -13,10 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from cellar_shared.client import transport
+from cellar_shared.client import connections, transport
 from cellar_shared.client.errors import BadAnswer, ClientError, FieldError, ProblemError, TimedOut, Unreachable
 
 LIVE = b'{"live": true}'
+PATIENCE_S = 60
 
 
 def problem(code: str, status: int, **further: object) -> bytes:
@@ -30,7 +31,7 @@ def connect(echo_client, scripted):
     opened = []
 
     def client_of(port, key=None, **options):
-        opened.append(echo_client.EchoClient(f"http://127.0.0.1:{port}", key, **{"timeout_s": 20} | options))
+        opened.append(echo_client.EchoClient(f"http://127.0.0.1:{port}", key, **{"timeout_s": PATIENCE_S} | options))
         return opened[-1]
 
     yield client_of
@@ -64,10 +65,10 @@ def test_what_is_left_out_is_not_sent(connect, echo_client, scripted, said):
 def test_a_call_carries_the_key_the_time_left_and_an_id(connect, scripted, said):
     server = scripted([said(200, LIVE)] * 3)
     client = connect(server.port, "secret", headers={"azureml-model-deployment": "green"})
-    client.live(timeout_s=7)
+    client.live(timeout_s=70)
     assert server.header("authorization") == "Bearer secret"
     assert server.header("azureml-model-deployment") == "green"
-    assert 1 <= int(server.header("x-deadline-ms")) <= 7000
+    assert 1 <= int(server.header("x-deadline-ms")) <= 70_000
     assert re.fullmatch("[0-9a-f]{32}", server.header("x-ms-client-request-id"))
     client.live(request_id="mine", timeout_s=10_000)
     assert (server.header("x-ms-client-request-id"), server.header("x-deadline-ms")) == ("mine", "600000")
@@ -89,7 +90,7 @@ def test_parameters_of_a_path_stay_in_their_segment(connect, scripted, said):
 
 def test_a_path_in_the_address_comes_first(echo_client, scripted, said):
     server = scripted([said(200, LIVE)])
-    with echo_client.EchoClient(f"http://127.0.0.1:{server.port}/preference/", timeout_s=20) as client:
+    with echo_client.EchoClient(f"http://127.0.0.1:{server.port}/preference/", timeout_s=PATIENCE_S) as client:
         client.live()
     assert server.requests[0][0].startswith(b"GET /preference/v2/health/live HTTP/1.1")
 
@@ -162,7 +163,7 @@ def test_a_connection_that_the_service_closed_while_idle_is_not_used_again(conne
     client = connect(server.port)
     call = ("GET", "/v2/health/live", dict)
     assert client.call(*call, is_idempotent=False) == {"live": True}
-    assert server.has_closed[0].wait(20)
+    assert server.has_closed[0].wait(PATIENCE_S)
     # A call that may not be repeated cannot be saved by the retry.
     assert client.call(*call, is_idempotent=False) == {"live": True}
     assert len(server.requests) == 2
@@ -200,7 +201,7 @@ def test_a_call_that_may_not_be_repeated_is_not(connect, scripted, said):
 
 
 def test_one_broken_connection_takes_the_idle_ones_with_it(connect, scripted, said):
-    gate = threading.Barrier(2, timeout=20)
+    gate = threading.Barrier(2, timeout=PATIENCE_S)
 
     def together(connection, ended):
         gate.wait()
@@ -258,7 +259,7 @@ def drip_body(connection, ended):
 
 
 def hang(connection, ended):
-    ended.wait(20)
+    ended.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("slow", [hang, drip, drip_body])
@@ -267,8 +268,9 @@ def test_a_service_that_takes_too_long_is_given_up_on(connect, scripted, said, s
     client = connect(server.port)
     with pytest.raises(TimedOut, match=r"no answer within 0\.2 s \(request mine\)"):
         client.live(timeout_s=0.2, request_id="mine")
-    assert len(server.requests) == 1
-    assert client.live().live  # on another connection: the late answer belongs to nobody
+    # On another connection: the late answer belongs to nobody. Had it been asked for again, that connection would be used up.
+    assert client.live().live
+    assert len(server.requests) <= 2  # one where this machine was too slow even to ask
 
 
 @pytest.mark.parametrize("allowed_s", [0, -1])
@@ -336,18 +338,42 @@ def test_who_is_told_when_to_come_back_comes_back(connect, scripted, said, statu
     assert len(server.requests) == 3
 
 
-def test_who_is_sent_away_for_ever_gives_up_in_time_and_does_not_hammer(connect, scripted, said):
-    server = scripted([said(503, problem("not-ready", 503, retry_after_ms=0))] * 1000)
+class Clock:
+    """Time that passes only while a client waits to come back; each wait takes `lasts_s` at least."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.lasts_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, wait_s: float) -> None:
+        self.now += max(wait_s, self.lasts_s)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    turned = Clock()
+    monkeypatch.setattr(transport, "time", turned)
+    monkeypatch.setattr(connections, "time", turned)
+    return turned
+
+
+def test_who_is_sent_away_for_ever_gives_up_in_time_and_does_not_hammer(connect, scripted, said, clock):
+    server = scripted([said(503, problem("not-ready", 503, retry_after_ms=0))] * 2000)
     with pytest.raises(ProblemError, match="503 not-ready"):
-        connect(server.port).live(timeout_s=1)
-    assert 2 <= len(server.requests) <= 1 / transport.WAIT_LEAST_S + 1
+        connect(server.port).live(timeout_s=20)
+    assert clock.now <= 120
+    assert 2 <= len(server.requests) <= 20 / transport.WAIT_LEAST_S + 1
 
 
-def test_who_came_back_and_got_no_answer_says_why_it_had_to(connect, scripted, said):
+def test_who_came_back_and_got_no_answer_says_why_it_had_to(connect, scripted, said, clock):
     server = scripted([said(503, problem("not-ready", 503, retry_after_ms=0)), hang])
+    clock.lasts_s = 59.9  # of 60: for the second answer a tenth of a second is left
     with pytest.raises(ProblemError, match="503 not-ready"):
-        connect(server.port).live(timeout_s=1)
-    assert len(server.requests) == 2
+        connect(server.port).live(timeout_s=60)
+    assert server.has_got(2)
 
 
 def test_a_busy_router_without_a_problem_document_is_obeyed_too(connect, scripted, said):
@@ -390,8 +416,8 @@ def test_a_loading_service_is_waited_for(connect, run_echo, monkeypatch):
             process.stdin.flush()
             time.sleep(wait_s)
 
-        with pytest.raises(ProblemError, match="503 not-ready"):
-            connect(port).ready(timeout_s=0.5)
+        with pytest.raises(ProblemError, match="503 not-ready"):  # and as it may not be repeated, it is not waited for
+            connect(port).call("GET", "/v2/health/ready", dict, is_idempotent=False)
         monkeypatch.setattr(transport, "time", SimpleNamespace(sleep=sleep))
         assert connect(port).ready().ready
     assert 1 <= waits[0] <= 1.1

@@ -262,7 +262,7 @@ def test_a_kill_at_any_step_leaves_all_or_nothing_and_the_next_appender_cleans_u
             writer.add("ratings", ratings(0, 6))
             writer.add("ratings", ratings(6, 6))
         before = bytes_of(data)
-        done = subprocess.run([sys.executable, "-c", KILLED_AT, str(data), str(step)], timeout=60, check=False, capture_output=True)
+        done = subprocess.run([sys.executable, "-c", KILLED_AT, str(data), str(step)], timeout=300, check=False, capture_output=True)
         assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
         folder = DataFolder.open(data)
         changed = bytes_of(data)["data.json"] != before["data.json"]

@@ -114,7 +114,7 @@ def test_an_increment_with_a_bad_row_leaves_every_byte(release: Any, data: Path,
     assert bytes_of(data) == before
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(days=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=5))
 def test_whatever_the_increments_overlap_in_every_rating_is_there_once(
     release: Any, tmp_path_factory: pytest.TempPathFactory, days: list[tuple[int, int]]

@@ -275,7 +275,7 @@ def test_an_import_killed_midway_leaves_the_old_folder_or_nothing(
         release.take(out)
         before = bytes_of(out)
     release.with_ratings("99,u,1,0,4,2020-01-01")
-    killed = subprocess.run([sys.executable, "-c", KILLED_AT, str(release.folder), str(out), moment], timeout=60, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT, str(release.folder), str(out), moment], timeout=300, check=False)
 
     assert killed.returncode == -signal.SIGKILL
     if there_before:

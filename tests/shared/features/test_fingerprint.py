@@ -33,7 +33,7 @@ def fresh() -> Iterator[None]:
 def test_another_process_finds_the_same_fingerprint():
     program = "from cellar_shared.features.fingerprint import feature_fingerprint as f; print(f())"
     environment = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment, timeout=60)
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment, timeout=300)
     assert found.stdout.strip() == feature_fingerprint()
     assert len(feature_fingerprint()) == 64
 

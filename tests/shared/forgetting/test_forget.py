@@ -48,7 +48,7 @@ def silent(*_: object) -> None:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "lmdb":
         return f"lmdb://{tmp_path / 'store'}"
-    return request.getfixturevalue("redis_server").url(tmp_path / "store", prefix=f"o{next(prefixes)}", timeout_ms=5000)
+    return request.getfixturevalue("redis_server").url(tmp_path / "store", prefix=f"o{next(prefixes)}", timeout_ms=30_000)
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_a_generation_that_trims_have_left_behind_is_not_read_as_if_nothing_had_
 
 def test_what_a_member_does_while_being_forgotten_counts_or_is_gone_and_stays_so(tmp_path, data, member, redis_server, monkeypatch):
     """What Redis accepts behind the position at which the member was forgotten is kept, though the forgetting is not over yet."""
-    url = redis_server.url(tmp_path / "store", prefix=f"o{next(prefixes)}", timeout_ms=5000)
+    url = redis_server.url(tmp_path / "store", prefix=f"o{next(prefixes)}", timeout_ms=30_000)
     materialize(data, open_store(url), say=silent)
     door = RedisDoor(open_store(url).address)
     run_script = Script.__call__

@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from cellar_shared.service.app import build_app
 
 PROGRAM = Path(__file__).parent / "echo.py"
-PATIENCE_S = 30
+PATIENCE_S = 60  # whatever is waited for ends the wait
 
 
 def module_of(name: str) -> ModuleType:
@@ -65,7 +65,7 @@ class Client:
         return self("POST", "/score", content=body, headers={"content-type": "application/json"})
 
     def settled(self) -> Client:
-        assert self.app.state.readiness.wait(10)
+        assert self.app.state.readiness.wait(PATIENCE_S)
         return self
 
     def close(self) -> None:
@@ -178,7 +178,7 @@ class Starter:
         return Served(process, int(found[1]))
 
     def run(self, *words: str | Path, **variables: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(PROGRAM), "--port", "0", *map(str, words)]
+        command = [sys.executable, str(PROGRAM), "--port", "0", "--max-wait-ms", "60000", *map(str, words)]
         env = os.environ | {"COLUMNS": "200"} | variables
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env)
         self.processes.append(self._stack.enter_context(process))

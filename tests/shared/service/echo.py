@@ -19,12 +19,17 @@ import typer
 
 from cellar_shared.command import command_of
 from cellar_shared.errors import CellarError
+from cellar_shared.service import body, server
 from cellar_shared.service.app import build_app
 from cellar_shared.service.command import ServeOptions, run_service, with_serve_options
 from cellar_shared.service.contract import NotYet, RequestContext, ServiceNotReady
+from cellar_shared.service.limits import Limits
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.service.problems import Problem
-from cellar_shared.service.server import serve
+
+# As a program it is patient with its clients, which a busy machine may let wait: what is asked of it is not how quick they are.
+PATIENT = Limits(max_wait_ms=60_000)
+PATIENT_S = 30.0
 
 
 class About(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,6 +113,8 @@ def command(
     run_service("echo", build, options)
 
 
+if __name__ == "__main__":
+    server.EXPECTED_WITHIN_S = body.LINGER_S = PATIENT_S  # type: ignore[misc]
 if __name__ == "__main__" and len(sys.argv) > 1:
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     try:
@@ -117,4 +124,5 @@ if __name__ == "__main__" and len(sys.argv) > 1:
         sys.exit(refusal.exit_status)
 elif __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)
-    serve(build_app(Echo(sys.stdin.readline)), port=0, on_listening=lambda host, port: print(port, flush=True))  # noqa: T201
+    app = build_app(Echo(sys.stdin.readline), limits=PATIENT)
+    server.serve(app, port=0, on_listening=lambda host, port: print(port, flush=True))  # noqa: T201

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 BODY = b'{"wines": [{"wine_id": "a"}]}'
 REQUEST = b"POST /score HTTP/1.1\r\nhost: echo\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 @dataclass

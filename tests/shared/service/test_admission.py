@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import json
 import logging
 import math
 import re
 import socket
-import statistics
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,7 +91,7 @@ def test_the_document_is_the_same_with_and_without_keys_and_names_the_scheme(con
 
 
 def test_room_is_refused_by_number_and_by_the_time_waited():
-    limits, traffic = Limits(max_in_flight=2, max_wait_ms=50), Traffic()
+    limits, traffic = Limits(max_in_flight=2, max_wait_ms=600_000), Traffic()
     first, second, third = (traffic.arrive() for _ in range(3))
     limits.require_room(first)
     limits.require_room(second)
@@ -102,7 +102,7 @@ def test_room_is_refused_by_number_and_by_the_time_waited():
     second.leave()
     assert traffic.in_flight == 1
     late = traffic.arrive()
-    late.at_s -= 0.051
+    late.at_s -= 600.001
     with pytest.raises(Problem):
         limits.require_room(late)
     with pytest.raises(Problem):
@@ -145,7 +145,7 @@ def test_what_is_asked_beyond_the_limit_is_refused_in_process(echo, connect):
 def test_in_flight_requests_beyond_the_limit_are_refused_on_a_port_and_their_connections_serve_on(start):
     service = start("--max-in-flight", "2").ready()
     with contextlib.ExitStack() as stack:
-        waiting = [stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=20)) for _ in range(2)]
+        waiting = [stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=60)) for _ in range(2)]
         for connection in waiting:
             connection.sendall(HEAD + b"content-length: %d\r\nexpect: 100-continue\r\n\r\n" % len(BODY))
             assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -161,39 +161,53 @@ def test_in_flight_requests_beyond_the_limit_are_refused_on_a_port_and_their_con
         assert third.post("/score", json=big).status_code == 200
 
 
-def test_a_client_that_goes_away_gives_its_place_back(start):
+def test_a_client_that_goes_away_gives_its_place_back(start, until):
     service = start("--max-in-flight", "1").ready()
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as gone:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as gone:
         gone.sendall(HEAD + b"content-length: %d\r\nexpect: 100-continue\r\n\r\n" % len(BODY))
         assert gone.recv(100).startswith(b"HTTP/1.1 100")
         assert service.ask("POST", "/score", BODY)[0] == 429
-    end = time.monotonic() + 20
-    while service.ask("POST", "/score", BODY)[0] != 200:
-        assert time.monotonic() < end
+    until(lambda: service.ask("POST", "/score", BODY)[0] == 200)
 
 
-def test_overload_is_answered_within_bounds_and_memory_stays_flat(start):
-    import psutil
-
-    service = start("--max-in-flight", "1000").ready()
-    slow = b'{"wines": [], "member_id": "takes 40"}'
+def burst(service) -> list[tuple[int, float, dict[str, object]]]:
+    """Status, milliseconds until it came, and document of 40 that all wait, 40 ms of work each, when the service comes to look."""
     process = psutil.Process(service.process.pid)
-    with ThreadPoolExecutor(40) as pool:
+    slow = b'{"wines": [], "member_id": "takes 40"}'
+    with contextlib.ExitStack() as stack:
+        process.suspend()
+        asked = [stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=60)) for _ in range(40)]
+        for each in asked:
+            each.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(slow) + slow)
+        since = time.perf_counter()
+        process.resume()
+        answers = []
+        for each in asked:
+            response = http.client.HTTPResponse(each)
+            response.begin()
+            document = json.loads(response.read())
+            answers.append((response.status, (time.perf_counter() - since) * 1000, document))
+        return answers
 
-        def burst() -> list[tuple[int, dict[str, str], dict[str, object]]]:
-            return list(pool.map(lambda _: service.ask("POST", "/score", slow), range(80)))
 
-        first = burst()
-        before = process.memory_info().rss
-        answers = first + burst()
-        grown = process.memory_info().rss - before
-    statuses = [status for status, _, _ in answers]
-    assert set(statuses) == {200, 429}
-    hints = [document["retry_after_ms"] for status, _, document in answers if status == 429]
-    assert min(hints) >= 500  # refused for having waited: the hint is at least twice the 250 ms
-    assert statistics.median(hints) < 5_000
+def test_overload_is_answered_within_bounds_and_memory_stays_flat(start, until):
+    service = start("--max-in-flight", "1000", "--max-wait-ms", "250").ready()
+    process = psutil.Process(service.process.pid)
+    first = burst(service) + burst(service)
+    before = process.memory_info().rss
+    answers = first + burst(service) + burst(service)
+    grown = process.memory_info().rss - before
+    assert {status for status, _, _ in answers} == {200, 429}
+    for _, took_ms, document in (answer for answer in answers if answer[0] == 429):
+        # Refused for having waited: the hint is at least twice the 250 ms, and at most four times what was waited.
+        assert 500 <= document["retry_after_ms"] <= 4 * took_ms + 1
     assert grown < 8 << 20
-    assert service.ask("POST", "/score", BODY)[0] == 200
+    until(lambda: service.ask("POST", "/score", BODY)[0] == 200)
+
+
+def test_who_may_wait_longer_is_answered_in_the_same_rush(start):
+    service = start("--max-wait-ms", "60000").ready()
+    assert {status for status, _, _ in burst(service)} == {200}
 
 
 CROWDED = """
@@ -202,7 +216,7 @@ sys.path.insert(0, sys.argv[1])
 import echo
 from cellar_shared.service.app import build_app
 from cellar_shared.service.server import serve
-serve(build_app(echo.Echo()), port=0, max_connections=2, on_listening=lambda host, port: print(port, flush=True))
+serve(build_app(echo.Echo(), limits=echo.PATIENT), port=0, max_connections=2, on_listening=lambda host, port: print(port, flush=True))
 """
 
 
@@ -217,7 +231,7 @@ def test_more_connections_than_a_process_takes_are_refused_and_closed_and_a_floo
         port = int(process.stdout.readline())
 
         def connection() -> socket.socket:
-            return stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            return stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
 
         def answer(asked: socket.socket, request: bytes) -> tuple[int, bool]:
             asked.sendall(request)
@@ -242,16 +256,18 @@ def test_more_connections_than_a_process_takes_are_refused_and_closed_and_a_floo
 
 @given(st.integers(1, MAX_DEADLINE_MS), st.floats(-1e3, 1e3))
 def test_what_is_left_counts_from_the_arrival(limit_ms, ago_s):
-    now = time.perf_counter()
-    deadline = deadline_of(b"%d" % limit_ms, now - ago_s)
-    left_ms = deadline.left_ms()
-    assert left_ms == pytest.approx(limit_ms - ago_s * 1000, abs=200)
-    if left_ms < 0:
-        with pytest.raises(Problem) as refusal:
+    now = 5_000.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cellar_shared.service.deadline.perf_counter", lambda: now)
+        deadline = deadline_of(b"%d" % limit_ms, now - ago_s)
+        left_ms = deadline.left_ms()
+        assert left_ms == pytest.approx(limit_ms - ago_s * 1000, abs=1e-3)
+        if left_ms <= 0:
+            with pytest.raises(Problem) as refusal:
+                deadline.require()
+            assert refusal.value.code == "deadline"
+        else:
             deadline.require()
-        assert refusal.value.code == "deadline"
-    elif left_ms > 200:
-        deadline.require()
 
 
 def test_without_a_deadline_there_is_always_time_left():
@@ -270,7 +286,7 @@ def test_a_deadline_that_is_none_is_out_of_range_and_the_header_is_named(client,
     assert "x-deadline-ms" in document["detail"] and document["detail"].endswith(".")
 
 
-@pytest.mark.parametrize("given", ["1000", "600000", "0600", "060000"])
+@pytest.mark.parametrize("given", ["60000", "600000", "060000", "099999"])
 def test_a_deadline_in_its_range_is_kept_to(client, given):
     headers = {"x-deadline-ms": given, "content-type": "application/json"}
     assert client("POST", "/score", content=BODY, headers=headers).status_code == 200
@@ -294,15 +310,15 @@ def test_the_service_itself_can_ask_how_much_time_is_left(echo, connect):
             return super().score(request, context)
 
     asked = connect(service=Asking()).settled()
-    asked("POST", "/score", content=BODY, headers={"x-deadline-ms": "5000", "content-type": "application/json"})
+    asked("POST", "/score", content=BODY, headers={"x-deadline-ms": "60000", "content-type": "application/json"})
     asked.score(BODY)
-    assert 0 < seen[0] <= 5000
+    assert 0 < seen[0] <= 60_000
     assert seen[1] == math.inf
 
 
 def test_waiting_in_the_queue_and_for_the_body_counts(start):
     service = start().ready()
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as busy:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as busy:
         slow = b'{"wines": [], "member_id": "takes 200"}'
         late = HEAD + b"x-deadline-ms: 50\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
         # Both at once on one connection: the second waits for the first.
@@ -311,6 +327,6 @@ def test_waiting_in_the_queue_and_for_the_body_counts(start):
         while b"urn:cellar:problem:deadline" not in received:
             received += busy.recv(65536)
         assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"504"]
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as slow_body:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as slow_body:
         slow_body.sendall(HEAD + b"x-deadline-ms: 50\r\ncontent-length: 100\r\n\r\n{")
         assert slow_body.recv(100).startswith(b"HTTP/1.1 504")

@@ -85,7 +85,7 @@ def test_keys_and_no_auth_exclude_each_other(tmp_path):
 def test_options_that_do_not_go_together_end_the_command_with_2_and_one_sentence(start, tmp_path, workers):
     for words in (("--host", "0.0.0.0"), ("--keys", tmp_path / "none"), ("--keys", tmp_path / "none", "--no-auth")):  # noqa: S104
         process = start.run("--workers", workers, *words)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=60)
         assert (process.returncode, said.count("error: "), "Traceback" in said) == (2, 1, False)
 
 
@@ -113,7 +113,7 @@ def test_a_key_made_without_a_file_comes_with_its_line():
 
 def get(port: int, path: str) -> tuple[int, bytes, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as response:
             return response.status, response.read(), response.headers["content-type"]
     except urllib.error.HTTPError as error:
         with error:

@@ -15,7 +15,7 @@ from cellar_shared.errors import CellarError
 from cellar_shared.service.protocol import MAX_HEAD_BYTES
 from cellar_shared.service.server import serve
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 BODY = b'{"wines": [{"wine_id": "a"}]}'
 HEAD = b"POST /score HTTP/1.1\r\nhost: echo\r\ncontent-type: application/json\r\n"
 

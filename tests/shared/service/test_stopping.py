@@ -8,11 +8,14 @@ import os
 import re
 import signal
 import socket
+import subprocess
 
 import psutil
 import pytest
 
-PATIENCE_S = 30
+from cellar_shared.service import workers
+
+PATIENCE_S = 60
 
 
 def refuses(port: int) -> bool:
@@ -206,3 +209,20 @@ def test_a_start_that_never_succeeds_ends_the_supervisor_with_its_status(start, 
     assert process.returncode == expected
     assert len(re.findall("next start in", said)) == (0 if expected == 3 else 4)
     assert "no worker comes to listen" in said
+
+
+def test_starts_that_take_long_to_fail_are_as_hopeless_as_quick_ones(monkeypatch):
+    starts = []
+    popen = subprocess.Popen
+
+    def started(*words, **options):
+        starts.append(words)
+        assert len(starts) <= workers.HOPELESS_AFTER
+        return popen(*words, **options)
+
+    monkeypatch.setattr(workers, "WELL_AFTER_S", 0.0)  # each lives longer than that
+    monkeypatch.setattr(workers, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(workers.subprocess, "Popen", started)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert workers.Supervisor(["false"], listener, 1, 0).run() == 1
+    assert len(starts) == workers.HOPELESS_AFTER

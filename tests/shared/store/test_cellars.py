@@ -88,7 +88,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path):
     if request.param == "lmdb":
         return open_store(f"lmdb://{tmp_path / 'store'}")
     server = request.getfixturevalue("redis_server")
-    return open_store(server.url(tmp_path / "store", prefix=f"cellars{next(prefixes)}", timeout_ms=5000))
+    return open_store(server.url(tmp_path / "store", prefix=f"cellars{next(prefixes)}", timeout_ms=30_000))
 
 
 def cellar_of(store, member_id, generation_id=None):

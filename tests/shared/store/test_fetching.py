@@ -213,7 +213,7 @@ def test_processes_that_ask_at_once_fetch_once_and_each_finds_a_whole_folder(ser
         assert process.stdin
         process.stdin.write("\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=60)[1] for process in processes]
+    said = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], said
     assert len(server.asked) == 1 + len(manifest.files)
 
@@ -224,7 +224,7 @@ def test_a_copy_that_is_killed_half_way_leaves_nothing_in_the_way(server, manife
     def hold(request: Any) -> bool:
         if "counts" in request.path:
             reached.set()
-            may_go_on.wait(30)
+            may_go_on.wait(120)
         return False
 
     server.spoil = hold
@@ -233,7 +233,7 @@ def test_a_copy_that_is_killed_half_way_leaves_nothing_in_the_way(server, manife
         assert process.stdin
         process.stdin.write("\n")
         process.stdin.flush()
-        assert reached.wait(30)
+        assert reached.wait(120)
         process.kill()
     may_go_on.set()
     server.spoil = lambda request: False

@@ -43,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     elif request.param == "lmdb":
         opened = open_store(f"lmdb://{tmp_path / 'store'}")
     else:
-        opened = open_store(request.getfixturevalue("redis_server").url(tmp_path / "store", prefix=f"f{next(prefixes)}", timeout_ms=5000))
+        opened = open_store(request.getfixturevalue("redis_server").url(tmp_path / "store", prefix=f"f{next(prefixes)}", timeout_ms=30_000))
     yield opened
     opened.close()
 

@@ -155,7 +155,7 @@ def test_a_process_that_is_killed_leaves_the_old_generation_current_and_the_next
         assert process.stdout
         assert process.stdout.readline() == "there\n"
         process.kill()
-        assert process.wait(30) == -9
+        assert process.wait(120) == -9
     assert store.current_id() == old.id
     generation = opened(store)
     verify_files(store.generations / old.id, generation.manifest)

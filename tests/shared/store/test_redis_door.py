@@ -16,6 +16,7 @@ from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.events.journal import Journal
 from cellar_shared.events.pushed import RatingEvent
 from cellar_shared.features.fingerprint import feature_fingerprint
+from cellar_shared.store import redis_door
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
@@ -30,7 +31,7 @@ def rating(event_id: str) -> RatingEvent:
 
 @pytest.fixture
 def store(own_redis, tmp_path) -> RedisStore:
-    opened = open_store(own_redis.url(tmp_path / "store", timeout_ms=5000))
+    opened = open_store(own_redis.url(tmp_path / "store", timeout_ms=30_000))
     assert isinstance(opened, RedisStore)
     return opened
 
@@ -47,10 +48,12 @@ def commands_until(monitor, last: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("durability", "asked"), [("aof", "WAITAOF"), ("replica", "WAIT")])
-def test_durability_is_asked_for_behind_a_write_over_the_connection_that_wrote(store, own_redis, durability, asked):
+def test_durability_is_asked_for_behind_a_write_over_the_connection_that_wrote(store, own_redis, durability, asked, monkeypatch):
     door = RedisDoor(store.address, "aof")
     door.accept([rating("e1")], now_s=0)
     door.close()
+    if durability == "replica":
+        monkeypatch.setattr(redis_door, "WAIT_MS", 50)  # there is none to wait for
     door = RedisDoor(store.address, durability)
     try:
         with own_redis.client() as client, client.monitor() as monitor:

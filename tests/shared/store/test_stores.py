@@ -100,7 +100,7 @@ def place_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             store = open_store(f"lmdb://{folder}")
         else:
             server = request.getfixturevalue("redis_server")
-            store = open_store(server.url(folder, prefix=f"s{next(prefixes)}", timeout_ms=5000))
+            store = open_store(server.url(folder, prefix=f"s{next(prefixes)}", timeout_ms=30_000))
         opened.append(Place(store, folder / "data"))
         return opened[-1]
 
@@ -159,7 +159,9 @@ def test_what_was_read_stays_good_after_the_store_is_closed(place):
     np.testing.assert_array_equal(found, some_events(3))
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=()), max_size=8), st.integers(0, 5), max_size=12), st.text())
 def test_a_store_is_the_dictionary_it_was_made_of(place_of, sizes, other):
     place = place_of()
@@ -279,7 +281,9 @@ def test_a_forgotten_member_stays_forgotten_until_no_generation_holds_them(place
     assert place.store.trim(reached) == 1
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.tuples(st.sampled_from(["push", "hide", "swap", "trim"]), st.integers(0, 2), st.integers(0, 9)), max_size=25))
 def test_every_reader_sees_exactly_what_was_accepted_and_not_forgotten(place_of, steps):
     """Whatever is pushed, forgotten, materialised and trimmed in whatever order: the generation before reads like the current."""
@@ -345,7 +349,7 @@ def test_another_process_reads_and_pushes_to_lmdb_while_this_one_does(tmp_path):
         assert other.stdout.readline() == "4 accepted\n"
         assert len(place.read("m1", members)) == 5
         assert place.push(rating("e2")) == ["accepted"]
-        rest, _ = other.communicate("\n", timeout=60)
+        rest, _ = other.communicate("\n", timeout=300)
         assert rest == "6\n"
     place.close()
 

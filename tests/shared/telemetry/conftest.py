@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0  # whatever is waited for ends the wait
 
 
 class Collector:
@@ -142,7 +142,8 @@ def serving(until: Callable[..., Any]) -> Iterator[Callable[..., Served]]:
                     stdout=pipe,
                     stderr=pipe,
                     text=True,
-                    env=clean | {name: str(value) for name, value in environment.items()},
+                    # A service that ends hands on what is left, however slowly, unless a test is about the end of its patience.
+                    env=clean | {"CELLAR_TELEMETRY_STOP_MS": "60000"} | {name: str(value) for name, value in environment.items()},
                 )
             )
             stack.callback(process.kill)

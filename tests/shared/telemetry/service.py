@@ -8,6 +8,7 @@ import msgspec
 
 from cellar_shared.service.app import build_app
 from cellar_shared.service.contract import RequestContext
+from cellar_shared.service.limits import Limits
 from cellar_shared.service.metadata import ModelMetadata
 from cellar_shared.service.problems import Problem
 from cellar_shared.service.server import serve
@@ -49,4 +50,5 @@ class Service:
 
 
 if __name__ == "__main__":
-    serve(build_app(Service()), port=0, on_listening=lambda host, port: print(port, flush=True))  # noqa: T201
+    # A busy machine is not what is asked about.
+    serve(build_app(Service(), limits=Limits(max_wait_ms=60_000)), port=0, on_listening=lambda host, port: print(port, flush=True))  # noqa: T201

@@ -108,18 +108,29 @@ def test_a_log_line_names_trace_and_request_with_no_exporter_at_all(serving):
     assert (line["request_id"], line["trace_id"]) == ("r-7", TRACE)
 
 
+def asked_about(folder: Path) -> list[float]:
+    """How many scores the snapshots in the folder count."""
+    families = {family.name: family for family in text_string_to_metric_families(summed(folder).decode())}
+    if (durations := families.get("http_server_request_duration_seconds")) is None:
+        return []
+    asked = [sample for sample in durations.samples if sample.labels["http_route"] == "/score"]
+    return [sample.value for sample in asked if sample.name.endswith("_count")]
+
+
 @pytest.mark.parametrize("kind", ["never answers", "refuses"])
-def test_a_dead_receiver_holds_up_neither_requests_nor_the_end(serving, black_hole, kind, tmp_path):
+def test_a_dead_receiver_holds_up_neither_requests_nor_the_end(serving, black_hole, kind, tmp_path, until):
     endpoint = black_hole if kind == "never answers" else "http://127.0.0.1:9"
-    served = serving(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, CELLAR_METRICS_FOLDER=tmp_path, CELLAR_TELEMETRY_STOP_MS=300, **FAST)
+    # The exporter itself would go on for 10 minutes; the last snapshot takes its own time, which the stop leaves it.
+    served = serving(
+        OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_TIMEOUT=600, CELLAR_METRICS_FOLDER=tmp_path,
+        CELLAR_TELEMETRY_SNAPSHOT_MS=20, CELLAR_TELEMETRY_STOP_MS=300, **FAST
+    )  # fmt: skip
     for _ in range(20):
         assert served.ask({})[0] == 200
+    until(lambda: asked_about(tmp_path) == [20])
     served.process.send_signal(signal.SIGTERM)
-    # The exporter itself would go on for 10 s.
-    assert served.process.wait(5) == 0
-    families = {family.name: family for family in text_string_to_metric_families(summed(tmp_path).decode())}
-    asked = [sample for sample in families["http_server_request_duration_seconds"].samples if sample.labels["http_route"] == "/score"]
-    assert [sample.value for sample in asked if sample.name.endswith("_count")] == [20]
+    assert served.process.wait(60) == 0
+    assert asked_about(tmp_path) == [20]
 
 
 def test_failed_exports_are_counted_and_told_without_the_receivers_address(serving, until, tmp_path):

@@ -80,13 +80,13 @@ def test_a_living_writer_lets_go_at_once(tmp_path, program):
         process.stdin.write(f"{member}\n")
         process.stdin.flush()
         assert process.stdout.readline() == "there\n"
-    assert forget(tmp_path, [M1], wait_s=20) == (1, 0)
+    assert forget(tmp_path, [M1], wait_s=60) == (1, 0)
     assert members(tmp_path) == [M2]
     process.stdin.write("m1\n")  # asked after it
     process.stdin.flush()
     assert process.stdout.readline() == "there\n"
     process.stdin.close()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert sorted(members(tmp_path)) == sorted([M2, M1])
 
 
@@ -102,7 +102,7 @@ def test_a_writer_that_stands_still_is_reported_and_lets_go_when_it_wakes(tmp_pa
     until(lambda: not open_files(tmp_path))
     assert members(tmp_path) == []
     process.stdin.close()
-    process.wait(20)
+    process.wait(60)
 
 
 def test_rows_that_were_waiting_to_be_written_are_left_out(tmp_path, monkeypatch):

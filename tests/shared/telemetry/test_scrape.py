@@ -109,7 +109,7 @@ def test_every_metric_passes_prometheus_own_parser(tmp_path):
             recorder.count(metric, 2, labels)
     writer = SnapshotWriter(recorder, tmp_path, 3_600_000)
     families = {family.name: family for family in text_string_to_metric_families(summed(tmp_path).decode())}
-    writer.close(5)
+    writer.close(60)
     assert set(families) == {metric.prometheus.removesuffix("_total") for metric in names.METRICS}
     for metric in names.METRICS:
         family = families[metric.prometheus.removesuffix("_total")]
@@ -130,7 +130,7 @@ def test_gauges_speak_of_the_living_by_their_rule(tmp_path):
     text = summed(tmp_path)
     assert (value(text, READY), value(text, BREAKER, cellar_store_kind="redis")) == (2, 1)
     for writer in writers:
-        writer.close(5)
+        writer.close(60)
     assert summed(tmp_path) == b""
 
 
@@ -147,7 +147,7 @@ def test_of_a_gauge_that_takes_the_last_the_latest_counts(tmp_path, monkeypatch)
     os.utime(writers[0]._file, ns=(2**62, 2**62))
     assert value(summed(tmp_path), last.prometheus) == 9
     for writer in writers:
-        writer.close(5)
+        writer.close(60)
 
 
 def test_a_killed_process_stays_counted_and_is_no_longer_ready(tmp_path, program):
@@ -171,7 +171,7 @@ def test_a_process_id_that_comes_again_keeps_the_earlier_counts(tmp_path):
         recorder = Recorder()
         recorder.count(names.REQUESTS_SHED)
         writer = SnapshotWriter(recorder, tmp_path, 3_600_000)
-        writer.close(5)
+        writer.close(60)
     assert value(summed(tmp_path), names.REQUESTS_SHED.prometheus) == 3
     assert (tmp_path / f"{os.getpid()}.prom").is_file()
 
@@ -185,7 +185,7 @@ def test_two_processes_of_one_id_write_beside_each_other(tmp_path):
         writers.append(SnapshotWriter(recorder, tmp_path, 3_600_000))
     assert value(summed(tmp_path), READY) == 2
     for writer in writers:
-        writer.close(5)
+        writer.close(60)
 
 
 def test_the_folder_stays_small_under_restarts(tmp_path):
@@ -232,7 +232,7 @@ def test_while_somebody_folds_nobody_reads_half_of_it(tmp_path, program, until):
         waits = re.compile(rf"-> FLOCK .* {reader.pid} ")
         until(lambda: waits.search(Path("/proc/locks").read_text()))
         assert reader.poll() is None
-    assert reader.wait(20) == 0
+    assert reader.wait(60) == 0
 
 
 def test_a_file_that_is_no_snapshot_is_left_out_and_named(tmp_path, caplog):

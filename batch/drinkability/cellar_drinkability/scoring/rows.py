@@ -50,7 +50,7 @@ class Standing:
     @classmethod
     def of(cls, curves: pl.DataFrame, night: Night) -> Standing:
         """How `curves` (READ) stand."""
-        age = _age_on(curves, night.day)
+        age = age_on(curves, night.day)
         m1, s1, m2, s2 = (curves[name].to_numpy() for name in ("m1", "s1", "m2", "s2"))
         days = np.stack([curves[name].to_physical().to_numpy().astype(np.int64) for name in DATES])
         is_answered = (curves["vintage"].fill_null(0) <= night.as_of.year).to_numpy()
@@ -78,8 +78,8 @@ class Standing:
         )
 
 
-def _age_on(curves: pl.DataFrame, day: int) -> Floats:
-    """Effective years on `day`; 0 before a bottle's age begins."""
+def age_on(curves: pl.DataFrame, day: int) -> Floats:
+    """Effective years on `day`, days since 1970, of rows of night/curves; 0 before a bottle's age begins."""
     since = (day - curves["age_from"].to_physical().to_numpy().astype(np.float64)) / DAYS_PER_YEAR
     rate = np.where(since >= 0, curves["rate"].to_numpy(), curves["rate_before"].to_numpy())
     return np.maximum(curves["age_years"].to_numpy() + rate * since, 0.0)

@@ -158,10 +158,11 @@ def how_good(plan: DrinkPlan) -> str:
 
 def window_sources(evening: Evening) -> list[tuple[str, int]]:
     """Whose windows the lines have, with how many lines."""
-    names = {"personal": "your own", "community": "the community\u2019s", "critic": "critics\u2019"}
-    found = Counter(line.window.source for line in evening.lines)
-    told = [(names.get(source, source), lines) for source, lines in found.most_common() if source]
-    return told + ([("stated by nobody", found[None])] if found[None] else [])
+    names = {"personal": "your own", "community": "the community\u2019s", "critic": "critics\u2019", None: "not said whose"}
+    stated = Counter(line.window.source for line in evening.lines if line.window.first or line.window.last)
+    told = [(names.get(source, str(source)), lines) for source, lines in stated.most_common()]
+    unstated = len(evening.lines) - stated.total()
+    return told + ([("stated by nobody", unstated)] if unstated else [])
 
 
 def stands_from(evening: Evening) -> str:

@@ -17,7 +17,7 @@ import msgspec
 
 from cellar_shared.errors import CellarError
 
-READY_WITHIN_S: Final = 60.0
+READY_WITHIN_S: Final = 300.0
 END_WITHIN_S: Final = 30.0
 HOST: Final = "127.0.0.1"
 

@@ -329,7 +329,7 @@ def tables_of(bottles: list[tuple[str, str, str, int]]) -> dict[str, list[dict[s
     return {table: rows for table, rows in made.items() if rows}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from(["750ml", "1.5L"]), st.sampled_from(["1", "0", "-1"]), st.integers(1, 3)),
              min_size=1, max_size=12),

@@ -88,6 +88,10 @@ def test_a_wine_without_a_vintage_is_non_vintage() -> None:
     assert [vintage_of(text) for text in ("1001", "NV", "N.V.", "2015")] == [0, 0, 0, 2015]
 
 
+def test_a_size_that_is_none_of_the_usual_ones_is_not_known() -> None:
+    assert [size_of(text) for text in ("Other", "other ", "N/A", "")] == [None] * 4
+
+
 @pytest.mark.parametrize(
     ("text", "year"), [("2018", 2018), ("1/1/2018", 2018), ("12/31/2046", 2046), ("9999", None), ("0", None), ("1001", None)]
 )

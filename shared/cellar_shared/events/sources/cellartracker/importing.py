@@ -38,6 +38,20 @@ def import_cellartracker(
 
     Tables are told by their headers. BadInput names the file, the line and what to do.
     """
+    return write_export(read_export(sources, terms, member=member, progress=progress), out, terms, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadExport:
+    """An export that was read and not written yet: what was refused of it, and files of the folder that were not looked into."""
+
+    export: Export
+    refused: list[Refusal]
+    left_aside: list[str]
+
+
+def read_export(sources: Sequence[Path], terms: Terms, *, member: str, progress: Callable[[str, int], None]) -> ReadExport:
+    """The files and folders of an export, put together as what `member` has; BadInput names the file, the line and what to do."""
     if not member.strip():
         raise BadInput("--member is empty; say whose export it is")
     paths, left_aside = _paths(sources)
@@ -50,10 +64,17 @@ def import_cellartracker(
             files.append(read_table(path, refuse))
             progress("files", len(files))
     export.take(files)
+    return ReadExport(export, refused, left_aside)
+
+
+def write_export(read: ReadExport, out: Path, terms: Terms, *, progress: Callable[[str, int], None]) -> ImportReport:
+    """Write what was read into the data folder `out`; see `take_in`."""
+    export = read.export
     if terms.since is not None:
         _require_barcodes(export, out)
-    tables = take_in(export.readings(refused), out, terms, namespace=NAMESPACE, scale=SCALE.name, source=SOURCE, progress=progress)
-    return ImportReport(tables, export.reports(), left_aside, export.warnings())
+    readings = export.readings(read.refused)
+    tables = take_in(readings, out, terms, namespace=NAMESPACE, scale=SCALE.name, source=SOURCE, progress=progress)
+    return ImportReport(tables, export.reports(), read.left_aside, export.warnings())
 
 
 def _paths(sources: Sequence[Path]) -> tuple[list[Path], list[str]]:

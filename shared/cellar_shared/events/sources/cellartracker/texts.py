@@ -27,6 +27,7 @@ _MONEY: Final = re.compile(r"^[^\d+\-.,]*|[^\d.,]*$")
 _DAY: Final = re.compile(r"^(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[T ]+\d{1,2}:\d{2}.*)?$")
 _SIZE: Final = re.compile(r"^([\d.,]+)\s*(ml|cl|dl|l|ltr|lt|litre|liter|litres|liters)?\.?$", re.IGNORECASE)
 _UNITS: Final = {"ml": 1.0, "cl": 10.0, "dl": 100.0}
+_ANY_SIZE: Final = frozenset({"other", "various", "mixed"})
 # Formats by name; the larger ones differ between regions, these are Champagne's and Burgundy's.
 _NAMED_SIZES: Final = {
     "split": 187, "piccolo": 187, "quarter": 187, "demi": 375, "half": 375, "half bottle": 375, "bottle": 750, "standard": 750,
@@ -173,12 +174,14 @@ def _day_in(text: str, manner: Manner) -> tuple[int, int, int]:
 
 
 def size_of(cell: str | None) -> int | None:
-    """The bottle's content in ml; a bare number is ml from 50 on and litres below."""
+    """The bottle's content in ml; a bare number is ml from 50 on and litres below. "Other" is no size anybody knows."""
     text = text_of(cell)
     if text is None:
         return None
     if named := _NAMED_SIZES.get(folded(text)):
         return named
+    if folded(text) in _ANY_SIZE:
+        return None
     found = _SIZE.match(text)
     try:
         number = float(found[1].replace(",", ".")) if found else math.nan

@@ -112,6 +112,7 @@ def facts_in(row: Row, manner: Manner) -> dict[str, Any]:
     return {
         "vintage": read(row, "Vintage", vintage_of),
         "name": text_of(row["Wine"]),
+        "full_name": text_of(row["Wine"]),
         "producer": text_of(row["Producer"]),
         "type": canonical("type", kind) or kind,
         "colour": colour_in(kind) or colour_in(text_of(row["Color"])),
