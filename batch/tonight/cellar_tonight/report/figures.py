@@ -14,14 +14,7 @@ from cellar_tonight.report.charts import Column, Part, columns, compared
 from cellar_tonight.report.tally import KINDS, UNKNOWN, Worth, due, standings, worth
 from cellar_tonight.report.wording import count, day, decimal, money, percent, short, signed
 
-KIND_NAMES: Final = {
-    "red": "red",
-    "rose": "ros\u00e9",
-    "white": "white",
-    "sparkling": "sparkling",
-    "sweet": "sweet, fortified",
-    "other": "other",
-}
+KIND_NAMES: Final = {kind: kind for kind in KINDS} | {"rose": "ros\u00e9", "sweet": "sweet, fortified"}
 PHASE_NAMES: Final = {phase: phase for phase in PHASES} | {UNKNOWN: "not known"}
 NOW: Final = "now"
 PASSED: Final = "past"
@@ -68,9 +61,11 @@ def due_figure(evening: Evening) -> Figure | None:
         says.append(f"{count(told.later, 'bottle')} {_is(told.later)} due after {last} and {_is(told.later)} not drawn.")
     if told.undated:
         says.append(f"For {count(told.undated, 'bottle')} no day is known.")
-    legend = [(f"k-{kind}", KIND_NAMES[kind]) for kind in kinds] + (
-        [("beside", "planned to be opened")] if told.planned is not None else []
-    )
+    if any(line.awaited for line in evening.lines):
+        says.append("Bottles on their way are not counted.")
+    legend = [(f"k-{kind}", KIND_NAMES[kind]) for kind in kinds]
+    if told.planned is not None:
+        legend.append(("beside", "planned to be opened"))
     picture = columns("due-chart", "Bottles by the year they are to be drunk by", _plain(says), drawn)
     head = ("year", *(KIND_NAMES[kind] for kind in kinds), "bottles", *(() if told.planned is None else ("planned",)))
     return Figure("", picture, tuple(legend), tuple(says), head, tuple(rows))
@@ -143,17 +138,19 @@ def plan_figure(plan: DrinkPlan) -> tuple[Markup, str]:
         ("bar-plan", "this plan", plan.enjoyment, decimal(plan.enjoyment)),
         ("bar-base", "always what is due soonest", plan.baseline, decimal(plan.baseline)),
     )
-    desc = f"Enjoyment of the plan {decimal(plan.enjoyment)}, of always opening what is due soonest {decimal(plan.baseline)}{gain}."
+    worth_of_it = f"The plan is worth {decimal(plan.enjoyment)} everyday evenings at their best, what the bottles kept promise included"
+    desc = f"{worth_of_it}; always opening what is due soonest {decimal(plan.baseline)}{gain}."
     return compared("plan-chart", "What the plan is worth", _plain([desc]), bars), f"{desc} {how_good(plan)}"
 
 
 def how_good(plan: DrinkPlan) -> str:
     """What the solver has shown about the plan, no more."""
-    if plan.status == "optimal" and plan.gap <= 0:
-        return "No plan under these terms is better: that is proven."
     if plan.status == "optimal":
-        return f"No plan under these terms is better by more than {percent(plan.gap)}: that is proven."
-    return f"The solver ended with \u201c{plan.status}\u201d: a better plan may exist, by at most {percent(plan.gap)}."
+        return "No plan under these terms is better: that is proven."
+    if plan.status == "baseline":
+        return "The solver found nothing better in time: this is what is due soonest."
+    known = "by how much is not known" if plan.gap >= 1 else f"by {percent(plan.gap)} of the best possible at most: that is proven"
+    return f"A better plan may exist, {known}."
 
 
 def window_sources(evening: Evening) -> list[tuple[str, int]]:
