@@ -173,6 +173,7 @@ def test_a_phone_shows_each_line_of_a_section_with_its_words(browser: Browser, r
 def test_the_page_prints(browser: Browser, reports: dict[str, Path]) -> None:
     with opened(browser, reports["full"], colours="dark") as page:
         page.emulate_media(media="print")
-        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        colours = page.evaluate("(style => [style.backgroundColor, style.color])(getComputedStyle(document.body))")
+        assert colours == ["rgb(255, 255, 255)", "rgb(43, 35, 38)"]
         assert page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
         assert len(page.pdf(format="A4")) > 20_000

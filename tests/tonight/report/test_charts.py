@@ -32,10 +32,15 @@ def evening(sample: ModuleType) -> Evening:
     return made
 
 
+def test_columns_of_nothing_are_not_drawn() -> None:
+    assert columns("x", "t", "d", []) == columns("x", "t", "d", [Column((Part("p", 0, ""),), year=2026, mark=0.0)]) == ""
+
+
 @given(amounts=st.lists(st.lists(st.integers(0, 500), min_size=2, max_size=2), min_size=1, max_size=14))
 def test_columns_are_as_high_as_their_amounts(amounts: list[list[int]]) -> None:
     drawn = [Column(tuple(Part(f"p{i}", amount, "") for i, amount in enumerate(pair)), year=2026) for pair in amounts]
-    bars = parsed(columns("x", "t", "d", drawn)).findall("rect")
+    picture = columns("x", "t", "d", drawn)
+    bars = parsed(picture).findall("rect") if picture else []
     highest = max(map(sum, amounts)) or 1
     expected = [PLOT * amount / highest for pair in amounts for amount in pair if amount]
     assert [float(bar.attrib["height"]) for bar in bars] == pytest.approx(expected, abs=0.06)
@@ -53,6 +58,14 @@ def test_what_stands_beside_or_across_is_on_the_columns_scale() -> None:
     assert line is not None
     assert float(line.attrib["y1"]) == float(bar.attrib["y"]) + float(bar.attrib["height"]) / 2
     assert [title.text for title in picture.iter("title")] == ["t", "ten", "twenty", "twenty"]
+
+
+def test_a_number_that_the_mark_would_cross_is_left_away() -> None:
+    def numbers(mark: float) -> list[str | None]:
+        picture = parsed(columns("x", "t", "d", [Column((Part("p", 10, "ten", "10"),), year=2026, mark=mark)]))
+        return [each.text for each in picture.findall("text") if each.attrib["class"].startswith("in ")]
+
+    assert (numbers(5), numbers(9)) == ([], ["10"])
 
 
 def test_compared_bars_share_a_scale() -> None:
@@ -111,7 +124,7 @@ def test_an_axis_goes_no_further_than_it_can_be_read(evening: Evening) -> None:
 def test_an_axis_has_few_years_and_each_within(first: int, years: int) -> None:
     axis = Axis(date(first, 1, 1), date(min(first + years, 9999), 12, 31))
     ticks = axis.years()
-    assert len(ticks) <= max(9, years // 20 + 1)
+    assert len(ticks) <= max(11, years // 20 + 1)
     assert all(0 <= share <= 1 for _, share in ticks)
 
 
@@ -120,6 +133,14 @@ def test_a_wine_without_a_curve_has_no_journey(evening: Evening, sample: ModuleT
     assert journey("x", line, evening.as_of, evening.years) is None
     odd = replace(evening.lines[1].standing, drinkability=float("nan"), by_year=(float("nan"),) * 12)
     assert journey("x", replace(line, standing=odd), evening.as_of, evening.years) is None
+
+
+def test_a_journey_ends_where_the_wine_is_gone(evening: Evening) -> None:
+    line = evening.lines[evening.picks[0].line]
+    short = replace(line.standing, drinkability=0.9, by_year=(0.95, 0.5, 0.1, 0.02, *[0.001] * 8))
+    drawn = journey("x", replace(line, standing=short), evening.as_of, evening.years)
+    assert drawn
+    assert "2\u202f% in 2029" in drawn.picture
 
 
 def test_a_journey_begins_tonight_and_names_the_phases_that_it_shows(evening: Evening) -> None:

@@ -17,6 +17,7 @@ from cellar_tonight.evening import Evening
 from cellar_tonight.report.charts import Column, Part, columns, compared
 from cellar_tonight.report.clean import FORBIDDEN, clean_text
 from cellar_tonight.report.page import page
+from cellar_tonight.report.svg import element
 
 PAYLOADS = {
     "script": "<script>alert(1)</script>",
@@ -114,3 +115,10 @@ def test_charts_escape_what_they_are_given(payload: str, markup: ModuleType) -> 
 
     for hostile, harmless in zip(drawn(clean_text(payload)), drawn("x"), strict=True):
         assert markup.shape(markup.read(hostile)) == markup.shape(markup.read(harmless))
+
+
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_an_attribute_holds_what_it_is_given(payload: str, markup: ModuleType) -> None:
+    (made,) = markup.read(element("g", payload, data_says=clean_text(payload))).children()
+    assert made.attributes == {"data-says": clean_text(payload)}
+    assert not made.children()

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -165,6 +166,25 @@ def test_the_map_shows_the_most_urgent_lines_and_folds_the_rest(evening: Evening
     assert len(node.first("details").all("li")) == len(rows) - SPANS_SHOWN
 
 
+def test_many_picks_are_folded_and_numbered_on(evening: Evening, markup: ModuleType) -> None:
+    picks = tuple(replace(evening.picks[0], line=number) for number in range(10))
+    node = markup.read(page(replace(evening, picks=picks))).first("section", id="tonight")
+    lists = [each for each in node.all("ol") if each.attributes["class"] == "others"]
+    assert [(each.attributes["start"], len(each.children())) for each in lists] == [("2", 6), ("8", 3)]
+    assert "3\u00a0more" in node.first("summary").text()
+
+
+def test_pace_says_what_is_charged_past_a_window(evening: Evening, markup: ModuleType) -> None:
+    def said(index: float) -> str:
+        lots = (replace(evening.pace[0], by_style={"linear": index, "simple": 3.0}),)
+        text: str = markup.read(page(replace(evening, pace=lots))).first("section", id="pace").text()
+        return text
+
+    assert "Past its window a lot is charged 100 more." in said(103.2)
+    assert "charged" not in said(2.4)
+    assert "+2.4" in said(2.4)
+
+
 def test_currencies_are_kept_apart(evening: Evening, html: str, markup: ModuleType) -> None:
     node = markup.read(html).first("section", id="worth")
     assert [heading.text() for heading in node.all("h3")] == ["EUR", "GBP"]
@@ -184,12 +204,24 @@ def test_what_is_empty_is_said_in_a_sentence(evening: Evening, sample: ModuleTyp
     assert "none: windows and physics alone" in root.text()
 
 
+def test_a_chart_that_would_be_empty_leaves_its_sentence_alone(evening: Evening, markup: ModuleType) -> None:
+    line = evening.lines[0]
+    late = replace(line, standing=replace(line.standing, drink_by=date(2060, 1, 1)), bottles=4, value=10.0, currency="EUR")
+    root = markup.read(page(bare(evening, lines=(late,))))
+    for section, says in (("years", "4 bottles are due after 2037 and are not drawn."), ("worth", "Of EUR 40, nothing in bottles")):
+        node = root.first("section", id=section)
+        assert says in node.text().replace("\u00a0", " ")
+        assert not node.all("svg", "details")
+
+
 @pytest.mark.parametrize(
     ("status", "gap", "says"),
     [
         ("optimal", 0.0, "No plan under these terms is better: that is proven."),
-        ("optimal", 0.004, "better by more than <\u202f1\u202f%: that is proven."),
-        ("time limit", 0.043, "ended with \u201ctime limit\u201d: a better plan may exist, by at most 4\u202f%."),
+        ("within gap", 0.004, "A better plan may exist, by <\u202f1\u202f% of the best possible at most: that is proven."),
+        ("time limit", 0.043, "A better plan may exist, by 4\u202f% of the best possible at most: that is proven."),
+        ("time limit", 1.0, "A better plan may exist, by how much is not known."),
+        ("baseline", 0.2, "The solver found nothing better in time: this is what is due soonest."),
     ],
 )
 def test_the_plan_is_called_no_better_than_it_was_shown_to_be(

@@ -18,6 +18,7 @@ from cellar_tonight.report.wording import (
     money,
     month,
     percent,
+    sentence,
     short,
     signed,
     size,
@@ -70,6 +71,7 @@ def test_an_interval_needs_both_ends() -> None:
         (Taste(0.82, "preference", 91, 88), ("82 %", "that you like it")),
         (Taste(None, "own", 91.0, 88.0), ("91", "your score")),
         (Taste(None, "community", None, 88.0), ("88", "community")),
+        (Taste(None, "community", None, 89.7), ("89.7", "community")),
         (Taste(0.5, None), ("\u2013", "no score")),
         (Taste(None, None), ("\u2013", "no score")),
     ],
@@ -77,6 +79,14 @@ def test_an_interval_needs_both_ends() -> None:
 def test_a_taste_says_what_it_is_a_figure_of(of: Taste, expected: tuple[str, str]) -> None:
     figure, words = taste(of)
     assert (plain(figure), words) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("at its best", "At its best."), ("Done.", "Done."), ("why?", "Why?"), ("5 are left (all)", "5 are left (all)."), ("", "")],
+)
+def test_a_sentence_begins_with_a_capital_and_ends(text: str, expected: str) -> None:
+    assert sentence(text) == expected
 
 
 def test_a_wish_is_said_in_parts() -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from markupsafe import Markup
 
 from cellar_tonight.report.svg import NOTHING, at, chart, element, joined, rect, rule, text, year_label
+from cellar_tonight.report.tally import is_number
 
 PLOT, BELOW, ABOVE = 190.0, 26.0, 24.0  # pixels of a chart of columns: its plot, and around it
 FILLED: Final = 0.66  # of a column's place
@@ -44,9 +45,11 @@ class Column:
 
 
 def columns(name: str, title: str, desc: str, drawn: Sequence[Column]) -> Markup:
-    """Stacked columns side by side on one scale."""
+    """Stacked columns side by side on one scale; nothing where all of them would be empty."""
     tops = (max(sum(part.amount for part in one.parts), one.mark or 0.0, one.beside or 0.0) for one in drawn)
-    highest = max(tops, default=0.0) or 1.0
+    highest = max(tops, default=0.0)
+    if highest <= 0:
+        return NOTHING
     filled = FILLED_BESIDE if any(one.beside is not None for one in drawn) else FILLED
     base, place = ABOVE + PLOT, 1 / max(len(drawn), 1)
     parts = [rule("base", 0, base, 1, base)]
@@ -60,8 +63,10 @@ def columns(name: str, title: str, desc: str, drawn: Sequence[Column]) -> Markup
                 continue
             top -= height
             parts.append(rect(part.kind, left, width, top, height, part.says))
-            if part.shown and height >= LABELLED:
-                parts.append(text(f"in in-{part.kind}", middle, top + height / 2 + 4, part.shown))
+            middle_y = top + height / 2
+            is_crossed = one.mark is not None and abs(base - PLOT * one.mark / highest - middle_y) < LABELLED / 2
+            if part.shown and height >= LABELLED and not is_crossed:
+                parts.append(text(f"in in-{part.kind}", middle, middle_y + 4, part.shown))
         if one.shown:
             parts.append(text("total", middle, top - 7, one.shown))
         if one.mark is not None:
@@ -90,7 +95,7 @@ def compared(name: str, title: str, desc: str, bars: Sequence[tuple[str, str, fl
 
 def spark(values: Sequence[float]) -> Markup:
     """A line's drinkability by year as a small line, for the eye only: its numbers stand beside it."""
-    if len(values) < 2:
+    if len(values) < 2 or not all(map(is_number, values)):
         return NOTHING
     points = " ".join(f"{at(100 * i / (len(values) - 1))},{at(1 + 20 * (1 - min(max(value, 0.0), 1.0)))}" for i, value in enumerate(values))
     area = element("polygon", class_="area", points=f"0,22 {points} 100,22")

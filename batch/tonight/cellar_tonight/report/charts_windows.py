@@ -19,10 +19,11 @@ from cellar_tonight.report.wording import day, interval, month, percent
 
 ROW, BAR, AXIS = 22.0, 8.0, 26.0  # pixels
 BACK, AHEAD = 12, 28  # years around the evening that a map goes at most (judgement: beyond, all rows would be slivers)
-MOST_TICKS: Final = 9
+MOST_TICKS: Final = 11
 STEPS: Final = (1, 2, 5, 10, 20)
 CURVE, BELOW = 150.0, 48.0  # pixels of the picked wine's chart
 TOP: Final = 26.0
+GONE: Final = 0.03  # a chance below which a wine's way is over (judgement)
 OVER: Final = (0.08, 0.92)  # where the curve stands under the ends of its labels, as shares
 
 
@@ -143,6 +144,7 @@ def journey(name: str, line: Line, as_of: date, years: Sequence[int]) -> Journey
     told = [(date(year, *MID_YEAR), chance) for year, chance in zip(years, standing.by_year, strict=False) if is_number(chance)]
     if is_number(standing.drinkability):
         told = [(as_of, standing.drinkability), *((when, chance) for when, chance in told if when > as_of)]
+    told = told[: max((number for number, (_, chance) in enumerate(told) if chance >= GONE), default=len(told)) + 2]
     if len(told) < 2:
         return None
     axis = Axis(told[0][0], told[-1][0])

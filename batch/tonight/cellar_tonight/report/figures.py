@@ -14,14 +14,7 @@ from cellar_tonight.report.charts import Column, Part, columns, compared
 from cellar_tonight.report.tally import KINDS, UNKNOWN, Worth, due, standings, worth
 from cellar_tonight.report.wording import count, day, decimal, money, percent, short, signed
 
-KIND_NAMES: Final = {
-    "red": "red",
-    "rose": "ros\u00e9",
-    "white": "white",
-    "sparkling": "sparkling",
-    "sweet": "sweet, fortified",
-    "other": "other",
-}
+KIND_NAMES: Final = {kind: kind for kind in KINDS} | {"rose": "ros\u00e9", "sweet": "sweet, fortified"}
 PHASE_NAMES: Final = {phase: phase for phase in PHASES} | {UNKNOWN: "not known"}
 NOW: Final = "now"
 PASSED: Final = "past"
@@ -29,7 +22,10 @@ PASSED: Final = "past"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`legend` pairs a class with its words; `head` and `rows` are the same numbers for who would rather read them."""
+    """`legend` pairs a class with its words; `head` and `rows` are the same numbers for who would rather read them.
+
+    `chart` is empty where there is nothing to draw: then what it says is all.
+    """
 
     title: str
     chart: Markup
@@ -65,9 +61,11 @@ def due_figure(evening: Evening) -> Figure | None:
         says.append(f"{count(told.later, 'bottle')} {_is(told.later)} due after {last} and {_is(told.later)} not drawn.")
     if told.undated:
         says.append(f"For {count(told.undated, 'bottle')} no day is known.")
-    legend = [(f"k-{kind}", KIND_NAMES[kind]) for kind in kinds] + (
-        [("beside", "planned to be opened")] if told.planned is not None else []
-    )
+    if any(line.awaited for line in evening.lines):
+        says.append("Bottles on their way are not counted.")
+    legend = [(f"k-{kind}", KIND_NAMES[kind]) for kind in kinds]
+    if told.planned is not None:
+        legend.append(("beside", "planned to be opened"))
     picture = columns("due-chart", "Bottles by the year they are to be drunk by", _plain(says), drawn)
     head = ("year", *(KIND_NAMES[kind] for kind in kinds), "bottles", *(() if told.planned is None else ("planned",)))
     return Figure("", picture, tuple(legend), tuple(says), head, tuple(rows))
@@ -94,7 +92,7 @@ def standings_figure(evening: Evening) -> Figure | None:
     says = [_sentence(f"{count(ready, 'bottle')} {_is(ready)} within the window today, {now['peak']:,} of them at the peak.")]
     if len(told.days) > 1:
         last = told.days[-1].year
-        says.append(f"If none were opened, {count(ready_then, 'bottle')} would be in {last}, and {then['past']:,} past it.")
+        says.append(f"If none were opened, {count(ready_then, 'bottle')} would be in {last}, and {then['past'] or 'none'} past it.")
     if any(within is not None for within in told.within):
         says.append("The line is how many are to be expected within their window, each bottle counted by its chance.")
     legend = tuple((f"p-{phase}", PHASE_NAMES[phase]) for phase in shown)
@@ -123,7 +121,8 @@ def _worth_figure(number: int, told: Worth) -> Figure:
         money(amount, told.currency) for amount in (told.total, sum(told.by_year), told.passed, told.later, told.undated)
     )
     already = f"{gone} lies in bottles whose day to drink by has passed, and " if told.passed else ""
-    says = [f"Of {total}, {already}{ahead} in bottles whose day passes by the end of {told.years[-1]} if they are not opened."]
+    soon = f"{ahead} in bottles whose day passes" if any(told.by_year) else "nothing in bottles whose day passes"
+    says = [f"Of {total}, {already}{soon} by the end of {told.years[-1]} if they are not opened."]
     if told.later or told.undated:
         rest = [*([f"{later} has time beyond"] if told.later else []), *([f"for {undated} no day is known"] if told.undated else [])]
         says.append(f"{_sentence(', and '.join(rest))}.")
@@ -139,17 +138,19 @@ def plan_figure(plan: DrinkPlan) -> tuple[Markup, str]:
         ("bar-plan", "this plan", plan.enjoyment, decimal(plan.enjoyment)),
         ("bar-base", "always what is due soonest", plan.baseline, decimal(plan.baseline)),
     )
-    desc = f"Enjoyment of the plan {decimal(plan.enjoyment)}, of always opening what is due soonest {decimal(plan.baseline)}{gain}."
+    worth_of_it = f"The plan is worth {decimal(plan.enjoyment)} everyday evenings at their best, what the bottles kept promise included"
+    desc = f"{worth_of_it}; always opening what is due soonest {decimal(plan.baseline)}{gain}."
     return compared("plan-chart", "What the plan is worth", _plain([desc]), bars), f"{desc} {how_good(plan)}"
 
 
 def how_good(plan: DrinkPlan) -> str:
     """What the solver has shown about the plan, no more."""
-    if plan.status == "optimal" and plan.gap <= 0:
-        return "No plan under these terms is better: that is proven."
     if plan.status == "optimal":
-        return f"No plan under these terms is better by more than {percent(plan.gap)}: that is proven."
-    return f"The solver ended with \u201c{plan.status}\u201d: a better plan may exist, by at most {percent(plan.gap)}."
+        return "No plan under these terms is better: that is proven."
+    if plan.status == "baseline":
+        return "The solver found nothing better in time: this is what is due soonest."
+    known = "by how much is not known" if plan.gap >= 1 else f"by {percent(plan.gap)} of the best possible at most: that is proven"
+    return f"A better plan may exist, {known}."
 
 
 def window_sources(evening: Evening) -> list[tuple[str, int]]:

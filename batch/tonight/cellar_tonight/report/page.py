@@ -16,6 +16,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from cellar_drinkability.scoring.pace_styles import PAST_PENALTY
 from cellar_drinkability.showing.terminal import SAYS
 from cellar_shared.durable import write_durably
 from cellar_shared.errors import BadInput
@@ -27,6 +28,7 @@ from cellar_tonight.report.clean import cleaned
 from cellar_tonight.report.tally import reasons
 
 PACKAGE: Final = "cellar_tonight.report"
+PICKS_SHOWN: Final = 7  # tonight's bottle and two rows of others, before the rest is folded
 ROWS_SHOWN: Final = 12  # of a table, before the rest is folded
 SPANS_SHOWN: Final = 40  # rows of the map, likewise; the folded ones come in sheets of
 SPANS_A_SHEET: Final = 100
@@ -81,6 +83,7 @@ def page(evening: Evening) -> str:
         plan_years=_plan_years(plan) if plan else [],
         pace_styles=list(dict.fromkeys(style for lot in evening.pace for style in lot.by_style)),
         pace=sorted(evening.pace, key=lambda lot: (-next(iter(lot.by_style.values()), 0.0), lot.wine.label)),
+        is_charged=any(index >= PAST_PENALTY for lot in evening.pace for index in lot.by_style.values()),
         window_sources=figures.window_sources(evening),
         export_day=figures.stands_from(evening),
     )  # fmt: skip
@@ -106,10 +109,10 @@ def _environment() -> Environment:
     )
     filters = (
         wording.count, wording.day, wording.decimal, wording.interval, wording.kind, wording.long_day, wording.money, wording.month,
-        wording.percent, wording.signed, wording.size, wording.taste, wording.wished,
+        wording.percent, wording.sentence, wording.signed, wording.size, wording.taste, wording.wished,
     )  # fmt: skip
     environment.filters.update({each.__name__: each for each in filters}, spark=spark)
-    environment.globals.update(says=SAYS, rows_shown=ROWS_SHOWN)
+    environment.globals.update(says=SAYS, rows_shown=ROWS_SHOWN, picks_shown=PICKS_SHOWN, past_penalty=PAST_PENALTY)
     return environment
 
 

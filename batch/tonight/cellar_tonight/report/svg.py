@@ -21,7 +21,7 @@ def at(pixels: float) -> str:
 
 
 def element(name: str, inside: object = NOTHING, **attributes: object) -> Markup:
-    """An element; `class_` is class, an underscore a hyphen but for names in camel case; None leaves an attribute away."""
+    """An element. Of an attribute's name an underscore at its end goes, others become hyphens; None leaves the attribute away."""
     written = "".join(f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items() if value is not None)
     return Markup(f"<{name}{written}>") + escape(inside) + Markup(f"</{name}>")  # noqa: S704  both parts are escaped above
 

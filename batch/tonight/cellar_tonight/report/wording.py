@@ -11,6 +11,7 @@ from cellar_tonight.evening import Standing, Taste, Wine, Wish
 
 THIN: Final = "\u202f"  # between a number and its unit: never broken
 DASH: Final = "\u2013"
+ENDS: Final = (".", "!", "?", "\u2026", "")
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LONG_MONTHS: Final = (
@@ -102,14 +103,24 @@ def short(amount: float) -> str:
     return f"{amount:.0f}"
 
 
+def sentence(text: str) -> str:
+    """With a capital and a full stop, unless it ends in a mark of its own."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in ENDS else '.'}"
+
+
+def score(points: float) -> str:
+    """A score out of 100; a decimal only where it says something."""
+    return decimal(points, 0 if float(points).is_integer() else 1)
+
+
 def taste(of: Taste) -> tuple[str, str]:
     """A figure and what it is a figure of."""
     if of.basis == "preference" and of.chance is not None:
         return percent(of.chance), "that you like it"
     if of.own_score is not None and of.basis in ("own", None):
-        return decimal(of.own_score, 0), "your score"
+        return score(of.own_score), "your score"
     if of.community_score is not None and of.basis in ("community", None):
-        return decimal(of.community_score, 0), "community"
+        return score(of.community_score), "community"
     return (percent(of.chance), "that you like it") if of.chance is not None and of.basis else (DASH, "no score")
 
 
