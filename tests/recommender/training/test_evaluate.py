@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 
 from cellar_recommender.training.evaluate import RANKED, TOWERS_ALONE, evaluate_recipe
 from cellar_recommender.training.evaluation.judge import Standings, judge_contestants
-from cellar_recommender.training.evaluation.metrics import measures, ranks_of
+from cellar_recommender.training.evaluation.metrics import NEVER, measures, ranks_of
 from cellar_recommender.training.evaluation.report import table_of, write
 from cellar_recommender.training.evaluation.verdict import Evaluation
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
-from cellar_shared.events.simulate.settings import WorldSettings
-from cellar_shared.events.simulate.world import simulate_world
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -30,8 +28,8 @@ def test_a_rank_is_the_place_in_a_stable_descending_order(seed):
     assert ranks_of(scores, answers).tolist() == wanted
 
 
-def test_an_answer_that_may_not_be_recommended_comes_last():
-    assert ranks_of(np.array([[1.0, -np.inf, 0.0]]), np.array([1])).tolist() == [3]
+def test_an_answer_that_may_not_be_recommended_never_comes():
+    assert ranks_of(np.array([[1.0, -np.inf, 0.0]]), np.array([1])).tolist() == [NEVER]
 
 
 def test_measures_of_known_ranks():
@@ -62,21 +60,19 @@ def test_a_better_contestant_is_ahead_and_an_equal_one_is_not():
 
 
 @pytest.fixture(scope="module")
-def evaluation(tiny, tmp_path_factory) -> Evaluation:
-    world = tmp_path_factory.mktemp("world") / "data"
-    simulate_world(WorldSettings(members=2500, wines=120, seed=11), world, progress=lambda _: None)
+def evaluation(small_world, tiny) -> Evaluation:
     return evaluate_recipe(
-        world, tiny, only=("warm", "members_0"), baselines=True, ablations=True, threads=1, reporter=Reporter(as_json=True)
+        small_world, tiny, only=("members_0", "frozen_12"), baselines=True, ablations=True, threads=1, reporter=Reporter(as_json=True)
     )
 
 
 def test_every_contestant_is_judged_on_the_same_likes(evaluation, tmp_path):
-    warm, nobody = evaluation.splits
-    assert {RANKED, TOWERS_ALONE, "EASE", "iALS", "item kNN", "towers, no logQ", "without towers"} <= set(warm.contestants)
-    assert warm.questions >= 100
-    assert {of.second for of in warm.differences if of.first == RANKED} == set(warm.contestants) - {RANKED}
+    nobody, frozen = evaluation.splits
+    assert {RANKED, TOWERS_ALONE, "EASE", "iALS", "item kNN", "towers, no logQ", "without towers"} <= set(frozen.contestants)
+    assert frozen.questions >= 100
+    assert {of.second for of in frozen.differences if of.first == RANKED} == set(frozen.contestants) - {RANKED}
     # The whole catalogue is smaller than the candidates: all answers are among them.
-    assert warm.candidate_recall["merged"].value == 1.0
+    assert frozen.candidate_recall["merged"].value == 1.0
     # With no history nothing goes with it: the source has nothing to say.
     assert nobody.candidate_recall["item_item"].value == 0.0
     write(evaluation, tmp_path)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.ranking import FEATURES, pair_features
-from cellar_recommender.serving.recommending import CANDIDATES, retrieve
+from cellar_recommender.serving.recommending import retrieve
 from cellar_recommender.serving.sources import TOWERS, Sources, pool_of
 from cellar_recommender.training.asking import groups
 from cellar_recommender.training.rows import LikedRows
