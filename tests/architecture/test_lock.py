@@ -37,6 +37,14 @@ def test_serving_preference_needs_nothing_that_only_training_does(pins):
     assert serving & OURS == {"cellar-preference", "cellar-shared"}
 
 
+def test_serving_the_recommender_needs_nothing_that_only_training_does(pins):
+    serving = closure("cellar-recommender")
+    assert {"onnxruntime", "numpy", "msgspec"} <= serving
+    assert not serving & (FOR_TRAINING | {"scipy"})
+    assert serving - OURS <= set(pins)
+    assert serving & OURS == {"cellar-recommender", "cellar-shared"}
+
+
 def test_serving_events_needs_nothing_that_only_training_does_and_no_network_runtime(pins):
     serving = closure("cellar-events")
     assert {"redis", "lmdb", "starlette", "uvicorn", "msgspec"} <= serving

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellar_recommender.training.evaluate import RANKED, TOWERS_ALONE, evaluate_recipe
+from cellar_recommender.training.evaluate import evaluate_bundle, evaluate_recipe
+from cellar_recommender.training.evaluation.contest import TOWERS_ALONE, WHOLE
 from cellar_recommender.training.evaluation.judge import Standings, judge_contestants
 from cellar_recommender.training.evaluation.metrics import NEVER, measures, ranks_of
 from cellar_recommender.training.evaluation.report import table_of, write
 from cellar_recommender.training.evaluation.verdict import Evaluation
+from cellar_recommender.training.train import train
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
 
@@ -68,9 +70,9 @@ def evaluation(small_world, tiny) -> Evaluation:
 
 def test_every_contestant_is_judged_on_the_same_likes(evaluation, tmp_path):
     nobody, frozen = evaluation.splits
-    assert {RANKED, TOWERS_ALONE, "EASE", "iALS", "item kNN", "towers, no logQ", "without towers"} <= set(frozen.contestants)
+    assert {WHOLE, TOWERS_ALONE, "EASE", "iALS", "item kNN", "towers, no logQ", "without towers"} <= set(frozen.contestants)
     assert frozen.questions >= 100
-    assert {of.second for of in frozen.differences if of.first == RANKED} == set(frozen.contestants) - {RANKED}
+    assert {of.second for of in frozen.differences if of.first == WHOLE} == set(frozen.contestants) - {WHOLE}
     # The whole catalogue is smaller than the candidates: all answers are among them.
     assert frozen.candidate_recall["merged"].value == 1.0
     # With no history nothing goes with it: the source has nothing to say.
@@ -83,3 +85,18 @@ def test_every_contestant_is_judged_on_the_same_likes(evaluation, tmp_path):
 def test_too_little_data_is_refused_in_words(small_world, tiny):
     with pytest.raises(BadInput, match="not known"):
         evaluate_recipe(small_world, tiny, only=("lukewarm",), baselines=False, ablations=False, threads=1, reporter=Reporter(as_json=True))
+
+
+def test_a_bundle_is_judged_on_what_it_never_saw(line):
+    said = []
+    evaluation = evaluate_bundle(line.data, line.bundle, baselines=True, seed=1, say=said.append)
+    whole, five, nothing = evaluation.splits
+    assert whole.questions == five.questions == nothing.questions > 50
+    assert "EASE" in whole.contestants
+    assert "left out" in said[0]
+
+
+def test_a_bundle_that_saw_everything_is_not_judged(small_world, tiny, tmp_path):
+    train(small_world, tmp_path / "bundle", hold_out_days=0, settings=tiny, threads=1, step=lambda _: None)
+    with pytest.raises(BadInput, match="fitted on every like"):
+        evaluate_bundle(small_world, tmp_path / "bundle", baselines=False, seed=1, say=lambda _: None)

@@ -12,14 +12,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.predictor import MODEL, ROWS_FILE, Predictor, require_same_data
+from cellar_preference.serving.predictor import MODEL, ROWS_FILE, Predictor
 from cellar_preference.training.baselines import biases, boosted, wine_rate
 from cellar_preference.training.evaluation.judge import judge_split
 from cellar_preference.training.evaluation.verdict import Evaluation, SplitVerdict
 from cellar_preference.training.fit import Recipe
 from cellar_preference.training.learn import Learned, learn, steps_of
 from cellar_preference.training.rows import RatedRows
-from cellar_shared.bundle.manifest import Bundle
+from cellar_shared.bundle.manifest import Bundle, require_same_data
 from cellar_shared.calibration.trailing import WINDOW_DAYS, TrailingOffset
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput

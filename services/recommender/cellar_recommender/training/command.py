@@ -48,6 +48,7 @@ def train(
 def evaluate(
     data: Data,
     out: Annotated[Path, typer.Option("--out", help="Folder for evaluation.json.")],
+    bundle: Annotated[Path | None, typer.Option("--bundle", help="Judge this bundle on likes it did not learn from.")] = None,
     baselines: Annotated[bool, typer.Option("--baselines/--no-baselines", help="Judge the baselines beside it.")] = True,
     ablations: Annotated[bool, typer.Option("--ablations/--no-ablations", help="Judge it without its parts as well.")] = False,
     split: Annotated[list[str] | None, typer.Option("--split", help="Only these splits (may be given again).")] = None,
@@ -57,17 +58,23 @@ def evaluate(
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
-    """Judge the recipe on splits of the data's own past, beside simple baselines."""
-    from cellar_recommender.training.evaluate import evaluate_recipe
+    """Judge the recipe on splits of the data's own past, beside simple baselines; or one bundle on likes it never saw."""
+    from cellar_recommender.training.evaluate import evaluate_bundle, evaluate_recipe
     from cellar_recommender.training.evaluation.report import table_of, write
     from cellar_recommender.training.fit import Recipe
     from cellar_recommender.training.learn import Settings
+    from cellar_shared.errors import BadInput
 
     reporter = Reporter(as_json)
     settings = Settings(Recipe(epochs=epochs, seed=seed), rounds)
-    evaluation = evaluate_recipe(
-        data, settings, only=tuple(split or ()), baselines=baselines, ablations=ablations, threads=threads or os.cpu_count() or 1,
-        reporter=reporter,
-    )  # fmt: skip
+    if bundle is not None and (split or ablations):
+        raise BadInput("--split and --ablations are about the recipe; a bundle is judged on whatever it was not fitted on: leave them out")
+    if bundle is not None:
+        evaluation = evaluate_bundle(data, bundle, baselines=baselines, seed=seed, say=reporter.say)
+    else:
+        used = threads or os.cpu_count() or 1
+        evaluation = evaluate_recipe(
+            data, settings, only=tuple(split or ()), baselines=baselines, ablations=ablations, threads=used, reporter=reporter
+        )
     write(evaluation, out)
     reporter.result({"out": str(out), "splits": [verdict.name for verdict in evaluation.splits]}, table_of(evaluation))

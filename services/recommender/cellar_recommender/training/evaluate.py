@@ -1,45 +1,35 @@
-"""Judges the recipe on splits of the data's own past, beside what it must beat; `cellar evaluate recommender` calls it."""
+"""Judges the recipe on splits of the data's own past, or a bundle on likes it never saw; `cellar evaluate recommender` calls it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from cellar_recommender.serving.recommending import CANDIDATES, Retrieved, order_of_all, rank, retrieve, without
-from cellar_recommender.serving.sources import SOURCES, TOWERS
-from cellar_recommender.serving.towers import WINDOWS
-from cellar_recommender.training.asking import Group, groups
-from cellar_recommender.training.baselines import BASELINES, Scorer
-from cellar_recommender.training.evaluation.judge import Standings, estimate_of, judge_contestants
-from cellar_recommender.training.evaluation.metrics import ranks_of, recall_at
+from cellar_recommender.serving.recommender import MODEL, Recommender
+from cellar_recommender.training.evaluation.contest import Contest, Told, learn_scorers
 from cellar_recommender.training.evaluation.verdict import Evaluation, SplitVerdict
 from cellar_recommender.training.fit import fit_towers
-from cellar_recommender.training.item_item import likes_matrix
 from cellar_recommender.training.learn import Learned, Settings, learn, steps_of
 from cellar_recommender.training.network import TorchTowers
 from cellar_recommender.training.rows import LikedRows
+from cellar_shared.bundle.learnt import learnt_from
+from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
 from cellar_shared.evaluation.splits import FEWEST_ROWS, Split, make_splits
-from cellar_shared.events.moments import iso_of
+from cellar_shared.events.moments import NEVER, iso_of
 from cellar_shared.events.tables import DataFolder
+from cellar_shared.store.looking_back import counts_of
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 
-Float32s = npt.NDArray[np.float32]
 Step = Callable[[str], None]
 
-MODEL: Final = "recommender"
-RANKED: Final = "recommender"
-TOWERS_ALONE: Final = "towers"
-POPULARITY: Final = {"popularity, 90 days": "90d", "popularity, 365 days": "365d"}
-NO_LOGQ: Final = "towers, no logQ"
 SPLITS_SEED: Final = 20  # not the recipe's: another seed is another run of the learning, judged on the same rows
 PROTOCOL: Final = """Each split's models learn only from ratings before the split's cut. A question is a rating that was a like,
 asked as of its own moment: it sees its member's earlier ratings and what others had rated before that day. The whole catalogue
@@ -81,78 +71,50 @@ def evaluate_recipe(
             verdicts.append(verdict)
             step(split.name)
             reporter.say(f"{split.name}: {one_line(verdict)}")
-    facts: dict[str, Any] = {
-        "source": folder.manifest.source,
-        "digest": folder.digest(),
-        "ratings": len(log.events),
-        "members": len(log.member_ids),
-        "wines": len(log.wine_ids),
-    }
-    return Evaluation(MODEL, datetime.now(UTC).isoformat(timespec="seconds"), facts, PROTOCOL, verdicts, time.monotonic() - began)
+    return _evaluation(folder, log, PROTOCOL, verdicts, began)
+
+
+def evaluate_bundle(data: Path, bundle: Path, *, baselines: bool, seed: int, say: Callable[[str], None]) -> Evaluation:
+    """Judge the bundle at `bundle` on the likes of `data` that it was not fitted on, with whole, short and no histories.
+
+    With `baselines`, those learn from the ratings that the bundle learnt from, where the data holds them. BadInput when no like is left.
+    """
+    began = time.monotonic()
+    folder = DataFolder.open(data)
+    log = read_rating_log(folder)
+    recommender = Recommender.open(bundle)
+    require_same_data(recommender.manifest, folder.manifest.namespace, folder.manifest.scale)
+    dated = log.events["moment"] != NEVER
+    seen = np.isin(log.event_ids, learnt_from(bundle))
+    unseen = dated & ~seen
+    say(f"{int((dated & seen).sum()):,} ratings that the bundle was fitted on are left out, {int(unseen.sum()):,} remain")
+    rows = LikedRows(log, dated, counts_of(log, dated), recommender.sources.encoder, unseen)
+    if not len(rows):
+        raise BadInput(f"{bundle} was fitted on every like of {data}; hold some out (train --hold-out 30d) or bring newer ones")
+    contest = Contest(recommender.sources, recommender.forest, learn_scorers(log, dated & seen) if baselines else {})
+    note = f"likes that bundle {recommender.manifest.version} was not fitted on"
+    asked = (
+        ("unseen", "Likes it never saw", rows.latest()),
+        ("unseen_5", "The same likes, looking back at the first five ratings", rows.first(5)),
+        ("unseen_0", "The same likes, looking back at nothing", rows.first(0)),
+    )
+    through = recommender.manifest.trained_through
+    verdicts = [contest.judge(rows, span, Told(name, title, "member", through, note), seed) for name, title, span in asked]
+    return _evaluation(folder, log, f"The bundle at {bundle}, on {note}. {PROTOCOL}", verdicts, began)
 
 
 def _judge(log: RatingLog, split: Split, learned: Learned, settings: Settings, baselines: bool, ablations: bool) -> SplitVerdict:
     rows = LikedRows(log, split.visible, learned.counts, learned.sources.encoder, split.test)
     span = rows.latest() if split.history.first is None else rows.first(split.history.first)
-    scorers: dict[str, Scorer] = {}
-    if baselines and split.cluster == "member":
-        liked = split.train & log.events["liked"].astype(bool) & (log.events["row"] >= 0)
-        likes = likes_matrix(log.members[liked], log.events["row"][liked].astype(np.int64), len(log.wines))
-        scorers = {name: make(likes) for name, make in BASELINES.items()}
-    uncorrected = _without_logq(log, split, learned, settings) if ablations and split.history.first is None else None
-    standings: dict[str, Standings] = {}
-    recalled: dict[str, list[npt.NDArray[np.float64]]] = {}
-    order, popularity = [], []
-    for group in groups(rows, span, learned.sources):
-        answers = rows.wine_rows[group.places]
-        retrieved = retrieve(learned.sources, group.asked, group.shelf, group.rated)
-        year = group.shelf.likes[:, WINDOWS.index("365d")]
-        for name, scores in _contestants(group, retrieved, learned, scorers, uncorrected, ablations):
-            standings.setdefault(name, Standings(len(log.wines))).add(np.where(group.rated, -np.inf, scores), answers, year)
-        for name, found in _recall(group, retrieved, answers).items():
-            recalled.setdefault(name, []).append(found)
-        order.append(group.places)
-        popularity.append(year[answers])
-    places = np.concatenate(order)
-    clusters = (rows.members if split.cluster == "member" else rows.wine_rows)[places].astype(np.int64)
-    others = [name for name in standings if name != RANKED]
-    pairs = [(RANKED, other) for other in others] + [(TOWERS_ALONE, other) for other in (*scorers, NO_LOGQ) if other in standings]
-    seed = settings.recipe.seed
-    contestants, differences = judge_contestants(standings, clusters, float(np.concatenate(popularity).mean()), pairs, seed)
-    return SplitVerdict(
-        name=split.name,
-        title=split.title,
-        questions=len(rows),
-        members=len(np.unique(rows.members)),
-        wines=len(np.unique(rows.wine_rows)),
-        catalogue=len(log.wines),
-        cluster=split.cluster,
-        contestants=contestants,
-        differences=differences,
-        candidate_recall={name: estimate_of(np.concatenate(found), clusters, seed) for name, found in recalled.items()},
-        trained_through=iso_of(split.cut),
-        note=split.note,
+    contest = Contest(
+        learned.sources,
+        learned.forest,
+        learn_scorers(log, split.train) if baselines and split.cluster == "member" else {},
+        _without_logq(log, split, learned, settings) if ablations and split.history.first is None else None,
+        is_taken_apart=ablations,
     )
-
-
-def _contestants(
-    group: Group, retrieved: Retrieved, learned: Learned, scorers: Mapping[str, Scorer], uncorrected: TorchTowers | None, ablations: bool
-) -> Iterator[tuple[str, Float32s]]:
-    """Each contestant's scores of every wine for the group's questions; (questions, wines)."""
-    yield RANKED, _whole(group, retrieved, learned)
-    yield TOWERS_ALONE, retrieved.scores[TOWERS]
-    for name, window in POPULARITY.items():
-        yield name, np.broadcast_to(group.shelf.likes[:, WINDOWS.index(window)], group.rated.shape)
-    for name, scorer in scorers.items():
-        yield name, scorer(group.likes)
-    for source in SOURCES if ablations else ():
-        yield f"without {source}", _whole(group, without(retrieved, source, group.rated), learned)
-    if uncorrected is not None:
-        yield NO_LOGQ, np.asarray(uncorrected.members(group.asked.member) @ uncorrected.wines(group.shelf.inputs).T, dtype=np.float32)
-
-
-def _whole(group: Group, retrieved: Retrieved, learned: Learned) -> Float32s:
-    return order_of_all(retrieved, rank(learned.forest, learned.sources, group.asked, group.shelf, retrieved))
+    told = Told(split.name, split.title, split.cluster, iso_of(split.cut), split.note)
+    return contest.judge(rows, span, told, settings.recipe.seed)
 
 
 def _without_logq(log: RatingLog, split: Split, learned: Learned, settings: Settings) -> TorchTowers:
@@ -161,13 +123,15 @@ def _without_logq(log: RatingLog, split: Split, learned: Learned, settings: Sett
     return fit_towers(rows, replace(settings.recipe, logq=False), lambda _: None, epochs=learned.epochs)[0]
 
 
-def _recall(group: Group, retrieved: Retrieved, answers: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.float64]]:
-    """Whether the answer is among each source's best, and among the merged candidates; (questions,) each."""
-    found = {}
-    for name, scores in retrieved.scores.items():
-        found[name] = recall_at(CANDIDATES, ranks_of(np.where(group.rated, -np.inf, scores), answers))
-    found["merged"] = (retrieved.proposed.rows == answers[:, None]).any(axis=1).astype(np.float64)
-    return found
+def _evaluation(folder: DataFolder, log: RatingLog, protocol: str, verdicts: list[SplitVerdict], began: float) -> Evaluation:
+    facts: dict[str, Any] = {
+        "source": folder.manifest.source,
+        "digest": folder.digest(),
+        "ratings": len(log.events),
+        "members": len(log.member_ids),
+        "wines": len(log.wine_ids),
+    }
+    return Evaluation(MODEL, datetime.now(UTC).isoformat(timespec="seconds"), facts, protocol, verdicts, time.monotonic() - began)
 
 
 def _named(step: Step, name: str) -> Step:
