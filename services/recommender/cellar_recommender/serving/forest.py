@@ -1,4 +1,4 @@
-"""The ranker as it is served: features in, a score that orders one answer out."""
+"""The ranker as it is served: features in, out what to add to the towers' scores so that they order one answer better."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class Forest:
         self._network = Network(content)
 
     def scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Scores of (..., features); in the shape without the last axis."""
+        """Corrections for (..., features); in the shape without the last axis."""
         flat = np.ascontiguousarray(features.reshape(-1, features.shape[-1]))
         return self._network.run({INPUT: flat}).reshape(features.shape[:-1])

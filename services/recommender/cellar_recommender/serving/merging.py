@@ -11,7 +11,7 @@ import numpy.typing as npt
 Float32s = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
 
-# Of 300 candidates; measured by `cellar evaluate recommender`, see the README.
+# Of 300 candidates (judgement: the towers find most of what the others do; these keep what they alone find).
 QUOTAS: Final = {"towers": 180, "item_item": 60, "popular": 60}
 NONE: Final = -1  # fills a row whose sources had fewer wines to propose
 

@@ -41,14 +41,14 @@ def without(retrieved: Retrieved, source: str, excluded: Bools) -> Retrieved:
 
 
 def rank(forest: Forest, sources: Sources, asked: Asked, shelf: Shelf, retrieved: Retrieved) -> Float32s:
-    """The forest's score of each candidate, -inf past the end; (M, C) as `retrieved.proposed.rows`."""
+    """The towers' score of each candidate plus the forest's correction, -inf past the end; (M, C) as `retrieved.proposed.rows`."""
     pool = pool_of(asked, shelf, retrieved.scores[TOWERS], retrieved.proposed)
-    scores = forest.scores(pair_features(pool, sources.item_item))
+    scores = pool.tower + forest.scores(pair_features(pool, sources.item_item))
     return np.where(pool.is_there, scores, -np.inf).astype(np.float32)
 
 
 def order_of_candidates(retrieved: Retrieved, ranked: Float32s) -> Float32s:
-    """The forest's scores of every wine (M, W), -inf for what is no candidate."""
+    """The ranked scores of every wine (M, W), -inf for what is no candidate."""
     rows = retrieved.proposed.rows
     scores = np.full(retrieved.scores[TOWERS].shape, -np.inf, dtype=np.float32)
     question, place = np.nonzero(rows != NONE)
@@ -57,7 +57,7 @@ def order_of_candidates(retrieved: Retrieved, ranked: Float32s) -> Float32s:
 
 
 def order_of_all(retrieved: Retrieved, ranked: Float32s) -> Float32s:
-    """Scores of every wine (M, W): candidates by the forest, then all others in the towers' order."""
+    """Scores of every wine (M, W): candidates as ranked, then all others in the towers' order."""
     candidates = order_of_candidates(retrieved, ranked)
     tower = retrieved.scores[TOWERS]
     lowest = np.where(np.isfinite(candidates), candidates, 0.0).min(axis=1, keepdims=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +28,10 @@ Int64s = npt.NDArray[np.int64]
 Judge = Callable[[TorchTowers], float]
 Step = Callable[[str], None]
 
-WARM_UP = 0.15  # of a run, judgement
-MEMORY = 0.985  # of the running mean of the weights, a step; less in the first steps, which start from nothing
-PATIENCE = 3  # epochs without a better one before training stops
-BLOCKED = -1e4  # the score of a wine that is no answer to a row: its member had rated it, or liked it next
+WARM_UP: Final = 0.15  # of a run, judgement
+MEMORY: Final = 0.985  # of the running mean of the weights, a step; less in the first steps, which start from nothing
+PATIENCE: Final = 3  # epochs without a better one before training stops
+BLOCKED: Final = -1e4  # the score of a wine that is no answer to a row: its member had rated it, or liked it next
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ def pace(progress: float) -> float:
 
 
 class _Trainer:
+    """One run: the network that learns, and the running mean of its weights, which is what is kept."""
+
     def __init__(self, net: TowersNet, rows: LikedRows, recipe: Recipe, rng: np.random.Generator) -> None:
         self.net, self.rows, self.recipe, self.rng = net, rows, recipe, rng
         # What is kept is the running mean of the weights: single steps are noisy (on a validation slice NDCG@10 .1455 against .1435).
