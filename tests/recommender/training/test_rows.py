@@ -12,7 +12,7 @@ from cellar_recommender.training.rows import LikedRows
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.encoder import Encoder
 from cellar_shared.store.looking_back import counts_of, vocabulary_of
-from cellar_shared.store.rating_log import read_rating_log
+from cellar_shared.store.rating_log import RatingLog, read_rating_log
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,24 @@ def test_a_gathered_batch_is_what_the_encoder_makes_of_the_same_questions(log):
     np.testing.assert_array_equal(tasted_wines(rows, span)["wine"], tasted_of(questions.histories)["wine"])
 
 
-def test_only_likes_are_asked_about(log):
+def test_only_first_likes_of_a_wine_are_asked_about(log):
     everything = np.ones(len(log.events), dtype=bool)
-    rows = rows_of(log, everything, everything)
-    assert len(rows) == int(log.events["liked"].sum())
+    seen, wanted = set(), []
+    for place, (member, event) in enumerate(zip(log.members, log.events, strict=True)):
+        if event["liked"] and (member, event["row"]) not in seen:
+            wanted.append(place)
+        seen.add((member, event["row"]))
+    assert rows_of(log, everything, everything).index.tolist() == wanted
+
+
+def test_a_wine_rated_again_is_no_question(log):
+    again = np.flatnonzero((np.diff(log.members) == 0) & (log.events["liked"][1:] > 0))[0]
+    events = log.events.copy()
+    events["row"][again + 1] = events["row"][again]
+    changed = RatingLog(log.wine_ids, log.wines, log.member_ids, log.members, events, log.event_ids)
+    everything = np.ones(len(events), dtype=bool)
+    assert again + 1 in rows_of(log, everything, everything).index
+    assert again + 1 not in rows_of(changed, everything, everything).index
 
 
 def test_no_event_at_or_after_the_moment_changes_what_is_seen(log):

@@ -30,10 +30,13 @@ class LikedRows:
     """Rows of a log that were liked, each a question as of its own moment whose right answer is its wine."""
 
     def __init__(self, log: RatingLog, visible: Bools, counts: RunningCounts, encoder: Encoder, asked: Bools) -> None:
-        """Ask about the liked, dated ratings among `asked`; histories come from those that `visible` marks (both (ratings,))."""
+        """Ask about the liked, dated ratings among `asked`; histories come from those that `visible` marks (both (ratings,)).
+
+        A wine that its member had rated before is none that would be recommended: such likes are left out.
+        """
         dated = log.events["moment"] != NEVER
         self.log, self.counts, self.encoder = log, counts, encoder
-        self.index = np.flatnonzero(asked & dated & log.events["liked"].astype(bool) & (log.events["row"] >= 0))
+        self.index = np.flatnonzero(asked & dated & log.events["liked"].astype(bool) & (log.events["row"] >= 0) & _is_first(log))
         rows = log.events[self.index]
         self.members, self.wine_rows, self.as_of = log.members[self.index], rows["row"].astype(np.int64), rows["moment"]
         self.days = day_of(self.as_of)
@@ -86,6 +89,15 @@ class LikedRows:
         as_of = self.as_of[places]
         nothing = np.zeros(0, dtype=np.int64)
         return Questions(histories, as_of, nothing, self.log.wines[:0], np.zeros(0, dtype=np.int16), midnight_before(as_of))
+
+
+def _is_first(log: RatingLog) -> Bools:
+    """Whether each rating is its member's first of that wine; (ratings,)."""
+    # The log is in order of time within a member, and undated ratings come last.
+    of_member_and_wine = log.members.astype(np.int64) * (len(log.wines) + 1) + log.events["row"] + 1
+    first = np.zeros(len(log.events), dtype=bool)
+    first[np.unique(of_member_and_wine, return_index=True)[1]] = True
+    return first
 
 
 def _gather(values: npt.NDArray[Any], place: Int64s, mask: Bools) -> npt.NDArray[Any]:
