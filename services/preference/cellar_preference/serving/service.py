@@ -24,8 +24,9 @@ from cellar_preference.serving.contract import (
     WineAnswer,
 )
 from cellar_preference.serving.index import open_index
-from cellar_preference.serving.predictor import MODEL, Prediction, Predictor, require_same_data
+from cellar_preference.serving.predictor import MODEL, Prediction, Predictor
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
+from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
