@@ -1,0 +1,106 @@
+"""A catalogue's facts as columns to look through: filters and rules ask them; built once with a generation, or out of candidates.
+
+A catalogue's records lie 160 bytes apart, so that looking through one field reads all of memory; here it is one array a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_shared.events.vocabulary.canonical import KINDS, spellings_of
+from cellar_shared.features.histories import UNKNOWN_VINTAGE
+from cellar_shared.features.identity import UNKNOWN, identity
+from cellar_shared.features.wines import Wines
+from cellar_shared.store.wine_index import WineIndex
+
+Mask = npt.NDArray[np.bool_]
+Identities = npt.NDArray[np.int64]
+Vintages = npt.NDArray[np.int64]
+
+NAMED: Final = {"type": "type", "country": "country", "region": "region", "producer": "producer", "grape": "grapes"}
+"""What a wine can be asked for by name, and the field of its record that holds the identities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One fact of every wine: `names` (names,) int64 ascending, `codes` (width, wines) int32 into them; width > 1: several a wine."""
+
+    names: Identities
+    codes: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, identities: Identities) -> Self:
+        """The column of `identities` (wines,) or (wines, width)."""
+        names, codes = np.unique(identities, return_inverse=True)
+        return cls(names, np.ascontiguousarray(codes.reshape(len(identities), -1).T.astype(np.int32)))
+
+    def among(self, wanted: Identities) -> Mask:
+        """Which wines have one of `wanted`; what is unknown is none of them. (wines,)."""
+        is_wanted = np.isin(self.names, wanted) & (self.names != UNKNOWN)
+        found: Mask = is_wanted.take(self.codes[0])
+        for codes in self.codes[1:]:
+            found |= is_wanted.take(codes)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class WineColumns:
+    """Wines to choose from, by place. `wines` (wines,) int64 identities, `log_prices` (wines,) float32, NaN unknown.
+
+    `index` finds a catalogue's places; without one they are searched. `vintages` (wines,) int64, UNKNOWN_VINTAGE for any, or None
+    where no place means a vintage.
+    """
+
+    wines: Identities
+    log_prices: npt.NDArray[np.float32]
+    named: dict[str, Column]
+    index: WineIndex | None = None
+    vintages: Vintages | None = None
+
+    @classmethod
+    def of(cls, records: Wines, index: WineIndex | None = None) -> Self:
+        """The columns of a catalogue with its index."""
+        columns = {kind: Column.of(records[field]) for kind, field in NAMED.items()}
+        return cls(np.ascontiguousarray(records["wine"]), np.ascontiguousarray(records["log_price"]), columns, index)
+
+    @classmethod
+    def of_candidates(cls, records: Wines, wines: Identities, vintages: Vintages) -> Self:
+        """The columns of candidates in a request: their `records`, of which nothing may be known, their identities and vintages."""
+        columns = {kind: Column.of(records[field]) for kind, field in NAMED.items()}
+        return cls(wines, np.ascontiguousarray(records["log_price"]), columns, None, vintages)
+
+    def __len__(self) -> int:
+        return len(self.wines)
+
+    def holding(self, wines: Identities, vintages: Vintages | None = None) -> Mask:
+        """At which places one of `wines` stands, of its entry in `vintages`; a vintage unknown on either side fits any. (wines,)."""
+        if self.index is not None:
+            found = np.zeros(len(self), dtype=bool)
+            rows = self.index.rows_of(wines)
+            found[rows[rows >= 0]] = True
+            return found
+        if self.vintages is None or vintages is None:
+            return np.isin(self.wines, wines)
+        same_vintage = self.vintages[:, None] == vintages[None, :]
+        any_vintage = (self.vintages[:, None] == UNKNOWN_VINTAGE) | (vintages[None, :] == UNKNOWN_VINTAGE)
+        return np.asarray(((self.wines[:, None] == wines[None, :]) & (same_vintage | any_vintage)).any(axis=1))
+
+
+def identities_of(kind: str, texts: Iterable[str]) -> Identities:
+    """The identities that somebody means who writes `texts`: as written, in every spelling, a region's parts with it.
+
+    `kind` is one of NAMED, or "wine", whose ids are taken to the letter.
+    """
+    meant = set[int]()
+    for text in texts:
+        meant.add(identity(kind, text))
+        for known in KINDS:
+            if known == kind:
+                meant.update(identity(kind, spelled) for spelled in spellings_of(known, text))
+    meant.discard(UNKNOWN)
+    return np.array(sorted(meant), dtype=np.int64)
