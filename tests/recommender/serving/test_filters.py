@@ -296,3 +296,9 @@ def test_a_short_list_says_why(intent, filters, items, wanted, said):
     bottles = [BottleGiven("a", "w0"), BottleGiven("b", "w1")]
     allowed = world_of(WineFacts(type="Red"), WineFacts(), WineFacts(type="Red"), bottles=bottles).allowed(intent, filters)
     assert shortfall(allowed, items, wanted) == said
+
+
+def test_any_of_many_names_is_found():
+    world = world_of(*(WineFacts(producer=f"P{at % 20}") for at in range(100)))
+    asked = Filters(producer=[f"p{at}" for at in range(0, 20, 2)] + ["unheard of"] * 20)
+    assert world.allowed("buy", asked).wines.tolist() == [at % 20 % 2 == 0 for at in range(100)]

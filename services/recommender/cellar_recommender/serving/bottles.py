@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.columns import Identities, Mask, Vintages
-from cellar_recommender.serving.contract import BottleGiven
-from cellar_shared.ageing.curve import DATES, LAST_DAY
+from cellar_recommender.serving.contract import BottleGiven, BottleTold
+from cellar_shared.ageing.curve import DATES, LAST_DAY, PHASES
 from cellar_shared.features.histories import NON_VINTAGE, UNKNOWN_VINTAGE
 from cellar_shared.features.identity import identity
-from cellar_shared.store.cellars import UNKNOWN, Cellar
+from cellar_shared.store.cellars import NO_PHASE, UNKNOWN, Cellar
 
-FIRST_DAY: Final = date.min.toordinal() - date(1970, 1, 1).toordinal()  # a window that nobody gave a beginning
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+FIRST_DAY: Final = date.min.toordinal() - _EPOCH  # a window that nobody gave a beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,33 @@ class Bottles:
             self.cellar.with_more(other.cellar), np.concatenate([self.wines, other.wines]), np.concatenate([self.is_there, other.is_there])
         )
 
+    def told(self, shown: Mask, day: int) -> list[BottleTold]:
+        """The bottles that are `shown` (bottles,) as an answer has them, with their phases on `day`: what must be drunk soonest first.
+
+        Where nobody knows by when comes last; otherwise in the order of the cellar.
+        """
+        cellar, last = self.cellar, self.cellar.dates[-1]
+        phases = cellar.phases(day).tolist()
+        soonest = np.argsort(np.where(last == UNKNOWN, LAST_DAY + 1, last), kind="stable")
+        return [
+            BottleTold(
+                bottle_id=cellar.bottle_ids[at],
+                location=cellar.locations[at],
+                bin=cellar.bins[at],
+                size_ml=None if cellar.sizes_ml[at] == UNKNOWN else int(cellar.sizes_ml[at]),
+                phase=None if phases[at] == NO_PHASE else PHASES[phases[at]],
+                drink_by=None if last[at] in (UNKNOWN, LAST_DAY) else date.fromordinal(int(last[at]) + _EPOCH).isoformat(),
+            )
+            for at in soonest.tolist()
+            if shown[at]
+        ]
+
+    def holding(self, wine: int, vintage: int) -> Mask:
+        """Which bottles hold the wine with that identity, in that vintage; one unknown on either side fits any. (bottles,)."""
+        vintages = self.vintages
+        fits = (vintages == vintage) | (vintages == UNKNOWN_VINTAGE) | (vintage == UNKNOWN_VINTAGE)
+        return np.asarray((self.wines == wine) & fits)
+
     @property
     def vintages(self) -> Vintages:
         """The vintages as questions have them, UNKNOWN_VINTAGE where nobody knows. (bottles,) int64."""
@@ -103,4 +131,4 @@ def _vintage(vintage: float | str | None) -> int:
 
 
 def _day(day: date) -> int:
-    return day.toordinal() - date(1970, 1, 1).toordinal()
+    return day.toordinal() - _EPOCH

@@ -122,11 +122,12 @@ class RecommenderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 _HISTORY = {"required": ["history"], "properties": {"history": {"type": "array"}}}
 _MEMBER = {"required": ["member_id"], "properties": {"member_id": {"type": "string"}}}
-_MEMBERS = {"required": ["members"], "properties": {"members": {"type": "array", "items": {"oneOf": [_MEMBER, _HISTORY]}}}}
+_MEMBERS = {"required": ["members"], "properties": {"members": {"type": "array"}}}
 
 # What the types cannot say: null counts as left out, and an empty history as given.
 REQUEST_RULES = {
     "oneOf": [_MEMBER, _HISTORY, _MEMBERS],
+    "allOf": [{"properties": {"members": {"items": {"oneOf": [_MEMBER, _HISTORY]}}}}],
     "not": {"required": ["member_id", "cellar"], "properties": {"member_id": {"type": "string"}, "cellar": {"type": "array"}}},
 }
 

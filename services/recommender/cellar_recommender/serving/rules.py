@@ -96,7 +96,16 @@ NO_RULES: Final = Rules()
 
 
 def read_rules(file: Path) -> Rules:
-    """The rules in a YAML or JSON file; BadInput names line and key of what cannot be followed."""
+    """The rules in a YAML or JSON file; BadInput names line and key of what cannot be followed.
+
+        format: 1
+        boost: [{when: {producer: [A, B], country: Italy, intent: buy}, places: 5}]
+        bury: [{when: {type: Fortified, price_min: 80}, places: 10}, {when: {wine_id: w17}}]    # without places: to the end
+        pin: [{wine_id: w3, position: 1, intent: [buy, gift]}]
+        cap: {per_producer: 2}
+
+    `when` has the words of the request's filters on wines, and their meaning; a rule without intent holds for every one.
+    """
     root = read_places(file)
     keys = root.mapping(("format", "boost", "bury", "pin", "cap"))
     if "format" not in keys:
