@@ -154,3 +154,21 @@ def test_a_pin_that_may_be_offered_stands_in_its_place(case):
             assert shown[pin.position - 1] == row
         elif not case.allowed[row]:
             assert row not in shown
+
+
+def test_rules_come_before_diversity_and_a_pin_after_it():
+    records = np.array([wine_record(f"w{at}", WineFacts()) for at in range(5)], dtype=WINE)
+    vectors = np.array([[1, 0], [1, 0], [1, 0.01], [-1, 0], [0, 1]], dtype=np.float32)
+    candidates = Candidates(WineColumns.of(records), np.array([5.0, 4.9, 4.8, 4.7, 0.0]), vectors, ["towers"] * 5, {"towers": 5})
+    boost = Move(When(Filters(), ("w2",)), -2)
+    boosted = Rules("v", (boost,))
+    assert choose(candidates, boosted, Asked("buy", 5, 0.0, 0.0, 0)).places.tolist() == [2, 0, 1, 3, 4]
+    assert choose(candidates, boosted, Asked("buy", 3, 0.5, 0.0, 0)).places.tolist()[:2] == [2, 3]
+    pinned = Rules("v", (boost,), (Pin("w1", 2, INTENTS),))
+    assert choose(candidates, pinned, Asked("buy", 3, 0.5, 0.0, 0)).places.tolist() == [2, 1, 3]
+
+
+def test_the_order_of_an_answer_without_candidates_is_empty():
+    nothing = Candidates(WineColumns.of(np.zeros(0, dtype=WINE)), np.zeros(0), np.zeros((0, 4), dtype=np.float32), [], {"towers": 5})
+    chosen = choose(nothing, NO_RULES, Asked("buy", 5, 0.5, 0.5, 1))
+    assert (len(chosen.places), chosen.sources, chosen.told["towers"].proposed) == (0, [], 0)

@@ -80,3 +80,11 @@ def test_three_hundred_candidates_fill_a_hundred_places():
     assert order[:25].tolist() == plain(scores, vectors, 0.4, 25)[:25]
     assert sorted(order.tolist()) == list(range(300))
     assert order[100:].tolist() == sorted(order[100:].tolist())
+
+
+def test_what_rules_moved_has_the_worth_of_its_place():
+    vectors = np.array([[1, 0], [0, 1], [1, 1], [-1, 1]], dtype=np.float32)
+    moved, sorted_scores = np.array([1.0, 9.0, 3.0, 2.0]), np.array([9.0, 3.0, 2.0, 1.0])
+    for diversity in (0.1, 0.5, 0.9):
+        assert diversify(moved, vectors, diversity, 4).tolist() == diversify(sorted_scores, vectors, diversity, 4).tolist()
+    assert diversify(moved, vectors, 0.1, 4).tolist() == [0, 1, 2, 3]

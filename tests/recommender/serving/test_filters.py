@@ -290,6 +290,7 @@ def test_a_price_filter_is_kept_to_the_cent():
         ("buy", Filters(), 20, 20, None),
         ("restock", Filters(), 0, 1, "cellar"),
         ("gift", Filters(in_stock=True), 2, 3, "cellar"),
+        ("open", Filters(type="Red"), 1, 3, "cellar"),  # even without the filter two would be all there is
     ],
 )
 def test_a_short_list_says_why(intent, filters, items, wanted, said):
@@ -302,3 +303,30 @@ def test_any_of_many_names_is_found():
     world = world_of(*(WineFacts(producer=f"P{at % 20}") for at in range(100)))
     asked = Filters(producer=[f"p{at}" for at in range(0, 20, 2)] + ["unheard of"] * 20)
     assert world.allowed("buy", asked).wines.tolist() == [at % 20 % 2 == 0 for at in range(100)]
+
+
+def test_what_is_unknown_of_a_wine_is_no_name_that_could_be_asked_for():
+    column = world_of(WineFacts(), WineFacts(producer="Alpha")).columns().named["producer"]
+    assert column.among(np.array([0, identity("producer", "Alpha")])).tolist() == [False, True]
+    assert column.among(np.array([0])).tolist() == [False, False]
+
+
+def test_out_of_stock_is_what_nobody_has_a_bottle_of_at_hand():
+    bottles = [BottleGiven("a", "w0"), BottleGiven("b", "w1", state="pending"), BottleGiven("c", "w2", state="consumed")]
+    world = world_of(*[WineFacts()] * 4, bottles=bottles)
+    assert world.allowed("gift", Filters(in_stock=False)).wines.tolist() == [False, True, True, True]
+    assert world.allowed("gift", Filters(in_stock=True)).wines.tolist() == [True, False, False, False]
+    assert world.allowed("gift", Filters()).matched == 4
+    assert world.allowed("buy", Filters()).wines.tolist() == [False, False, True, True]
+
+
+def test_what_one_member_dislikes_is_bought_again_for_nobody():
+    nothing = ([], [], [])
+    world = World([WineFacts()] * 3, [[(0, True), (1, True), (2, False), (2, True)], [(1, False)]], [nothing, nothing], [])
+    assert world.allowed("restock", Filters()).wines.tolist() == [True, False, True]
+    assert world.allowed("gift", Filters()).wines.tolist() == [True, False, True]
+
+
+def test_what_is_on_its_way_is_not_bought_again_and_not_opened():
+    world = world_of(WineFacts(), rated=[(0, True)], bottles=[BottleGiven("b", "w0", state="pending")])
+    assert [world.allowed(intent, Filters()).matched for intent in ("buy", "restock", "open", "gift")] == [0, 0, 0, 1]

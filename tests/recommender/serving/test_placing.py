@@ -117,3 +117,10 @@ def test_the_chances_of_all_who_could_stand_in_the_place_add_up_to_one():
         found[int(drawn.places[drawn.slot])] = drawn.propensity
     assert set(found) == {4, 5}
     np.testing.assert_allclose(sum(found.values()), 1, rtol=1e-12)
+
+
+def test_a_pin_counts_once_towards_its_producers_cap():
+    producers = np.array([1, 1, 1, 2, 2])
+    listed = place(np.arange(5), producers, 4, pins=[(1, 2)], per_producer=2)
+    assert listed.places.tolist() == [2, 0, 3, 4]
+    assert place(np.arange(5), producers, 4, pins=[(1, 2), (4, 1)], per_producer=1).places.tolist() == [2, 3]
