@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellar_recommender.serving.bottles import Bottles
-from cellar_recommender.serving.columns import WineColumns
+from cellar_recommender.serving.columns import WineColumns, first_of_each
 from cellar_recommender.serving.contract import BottleGiven, Filters, WineNamed
 from cellar_recommender.serving.filters import Excluded, Hidden
 from cellar_recommender.serving.ownership import Standing, allow, shortfall
 from cellar_shared.features.identity import identity
-from cellar_shared.features.wines import WINE, WineFacts, wine_record
+from cellar_shared.features.wines import WINE, WineFacts, no_wines, wine_record
 from cellar_shared.store.cellars import UNKNOWN
 from cellar_shared.store.wine_index import WineIndex
 
@@ -330,3 +330,25 @@ def test_what_one_member_dislikes_is_bought_again_for_nobody():
 def test_what_is_on_its_way_is_not_bought_again_and_not_opened():
     world = world_of(WineFacts(), rated=[(0, True)], bottles=[BottleGiven("b", "w0", state="pending")])
     assert [world.allowed(intent, Filters()).matched for intent in ("buy", "restock", "open", "gift")] == [0, 0, 0, 1]
+
+
+def test_bottles_of_wines_that_no_catalogue_knows_are_opened_by_vintage():
+    bottles = Bottles.given(
+        [
+            BottleGiven("a", "unheard of", 2015, window_to=2020),
+            BottleGiven("b", "unheard of", 2016),
+            BottleGiven("c", "unheard of", 2016),
+            BottleGiven("d", "another"),
+        ]
+    )
+    kept = first_of_each(bottles.wines, bottles.vintages)
+    assert kept.tolist() == [0, 1, 3]
+    columns = WineColumns.of_candidates(no_wines(3), bottles.wines[kept], bottles.vintages[kept])
+
+    def opened(filters, *excluded):
+        return allow(columns, "open", filters, Excluded.of(excluded), [Standing.unknown()], bottles, DAY).wines.tolist()
+
+    assert opened(Filters()) == [False, True, True]
+    assert opened(Filters(in_window=False)) == [True, True, True]
+    assert opened(Filters(), WineNamed("unheard of", 2016)) == [False, False, True]
+    assert opened(Filters(type="Red")) == [False, False, False]

@@ -84,7 +84,10 @@ class WineColumns:
 
     @classmethod
     def of_candidates(cls, records: Wines, wines: Identities, vintages: Vintages) -> Self:
-        """The columns of candidates in a request: their `records`, of which nothing may be known, their identities and vintages."""
+        """The columns of given wines: their `records`, of which nothing may be known, their identities and vintages, each of them once.
+
+        So a request's candidates are looked at, and for `open` the bottles themselves: whether a catalogue knows a wine or not.
+        """
         columns = {kind: Column.of(records[field]) for kind, field in NAMED.items()}
         return cls(wines, np.ascontiguousarray(records["log_price"]), columns, None, vintages)
 
@@ -118,3 +121,14 @@ def identities_of(kind: str, texts: Iterable[str]) -> Identities:
                 meant.update(identity(kind, spelled) for spelled in spellings_of(known, text))
     meant.discard(UNKNOWN)
     return np.array(sorted(meant), dtype=np.int64)
+
+
+def first_of_each(wines: Identities, vintages: Vintages) -> npt.NDArray[np.int64]:
+    """The first place of each wine and vintage, in order: what is named twice among candidates, or lies twice in a cellar, is one item.
+
+    `wines` and `vintages` (places,) int64. (distinct,) int64.
+    """
+    seen = dict[tuple[int, int], int]()
+    for place, named in enumerate(zip(wines.tolist(), vintages.tolist(), strict=True)):
+        seen.setdefault(named, place)
+    return np.array(list(seen.values()), dtype=np.int64)
