@@ -1,84 +1,46 @@
-"""Sources to candidates: quotas are kept, nobody counts twice, what may be offered fills what is asked for, and all of it adds up."""
+"""Quotas, order and exclusions of merged candidates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from cellar_recommender.serving.choosing import tell
-from cellar_recommender.serving.merging import NONE, merge
-from cellar_recommender.serving.sources import propose
+from cellar_recommender.serving.merging import NONE, best, merge
 
-NAMES = ("towers", "item_item", "popular")
+LISTS = st.lists(st.permutations(range(12)).map(lambda order: order[:8]), min_size=1, max_size=3)
 
 
-@dataclass(frozen=True)
-class Case:
-    """Each source's proposals, best first, its quota, and how many candidates are wanted."""
-
-    lists: dict[str, list[int]]
-    quotas: dict[str, int]
-    limit: int
-
-    def merged(self) -> tuple[list[int], list[str]]:
-        longest = max(1, *(len(ranked) for ranked in self.lists.values()))
-        proposals = {name: np.array([ranked + [NONE] * (longest - len(ranked))]) for name, ranked in self.lists.items()}
-        candidates, owed = merge(proposals, self.quotas, self.limit)
-        assert ((candidates == NONE) == (owed == NONE)).all()
-        kept = candidates[0] != NONE
-        return candidates[0][kept].tolist(), [NAMES[source] for source in owed[0][kept]]
+@given(LISTS, st.lists(st.integers(0, 6), min_size=3, max_size=3), st.integers(1, 12))
+def test_candidates_are_distinct_within_quotas_and_as_many_as_there_are(lists, quotas, limit):
+    names = [f"source {place}" for place in range(len(lists))]
+    candidates, owed = merge(
+        {name: np.array([ranked]) for name, ranked in zip(names, lists, strict=True)}, dict(zip(names, quotas, strict=False)), limit
+    )
+    found = candidates[0][candidates[0] != NONE].tolist()
+    proposed = set().union(*lists)
+    assert len(found) == len(set(found)) == min(limit, len(proposed))
+    assert set(found) <= proposed
+    assert ((candidates == NONE) == (owed == NONE)).all()
+    for wine, source in zip(found, owed[0], strict=False):
+        assert wine in lists[source]
 
 
-@st.composite
-def cases(draw) -> Case:
-    wines = draw(st.integers(1, 15))
-    lists = {name: draw(st.permutations(range(wines)))[: draw(st.integers(0, wines))] for name in NAMES}
-    return Case(lists, {name: draw(st.integers(0, 6)) for name in NAMES}, draw(st.integers(1, 15)))
+def test_each_source_gets_its_quota_though_another_would_fill_the_list():
+    lists = {"one": np.array([[0, 1, 2, 3, 4, 5]]), "two": np.array([[0, 9, 8, 7, 6, 5]])}
+    candidates, owed = merge(lists, {"one": 2, "two": 2}, 4)
+    assert candidates.tolist() == [[0, 9, 1, 8]]
+    assert owed.tolist() == [[0, 1, 0, 1]]
 
 
-@settings(max_examples=300, deadline=None)
-@given(cases())
-def test_as_many_come_as_are_wanted_or_proposed_and_none_twice(case):
-    candidates, owed = case.merged()
-    assert len(set(candidates)) == len(candidates)
-    assert len(candidates) == min(case.limit, len(set().union(*case.lists.values())))
-    assert all(wine in case.lists[source] for wine, source in zip(candidates, owed, strict=True))
+def test_the_best_are_the_highest_and_ties_fall_to_the_lower_place():
+    scores = np.array([[1.0, 3.0, -np.inf, 3.0, 2.0]], dtype=np.float32)
+    assert best(scores, 3).tolist() == [[1, 3, 4]]
+    assert best(scores, 7).tolist() == [[1, 3, 4, 0, NONE, NONE, NONE]]
 
 
-@settings(max_examples=300, deadline=None)
-@given(cases())
-def test_a_source_gets_its_quota_unless_its_wines_count_for_others(case):
-    candidates, owed = case.merged()
-    if sum(case.quotas.values()) > case.limit:
-        return
-    for name, ranked in case.lists.items():
-        others = {wine for wine, source in zip(candidates, owed, strict=True) if source != name}
-        assert owed.count(name) >= min(case.quotas[name], len(set(ranked) - others))
-
-
-@settings(max_examples=200, deadline=None)
-@given(cases())
-def test_what_is_told_adds_up(case):
-    candidates, owed = case.merged()
-    shown = owed[: len(owed) // 2]
-    told = tell(case.quotas, owed, shown)
-    assert list(told) == list(case.quotas)
-    assert sum(source.proposed for source in told.values()) == len(candidates)
-    assert sum(source.returned for source in told.values()) == len(shown)
-    assert [source.quota for source in told.values()] == list(case.quotas.values())
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 12))
-def test_filters_act_before_the_cut_so_that_what_may_be_offered_fills_the_candidates(seed, wines, limit):
-    generator = np.random.default_rng(seed)
-    scores = {name: generator.normal(size=(1, wines)).astype(np.float32) for name in NAMES}
-    scores["item_item"][generator.random((1, wines)) < 0.8] = -np.inf
-    excluded = generator.random((1, wines)) < 0.6
-    rows = propose(scores, excluded, {"towers": 3, "item_item": 2, "popular": 2}, limit).rows[0]
-    rows = rows[rows != NONE]
-    assert not excluded[0, rows].any()
-    assert len(rows) == min(limit, np.count_nonzero(~excluded))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_the_best_of_many_are_those_of_a_full_sort(seed, most):
+    scores = np.random.default_rng(seed).integers(0, 30, (3, 700)).astype(np.float32)
+    wanted = np.argsort(-scores, axis=1, kind="stable")[:, :most]
+    assert (best(scores, most) == wanted).all()

@@ -45,11 +45,11 @@ class ItemItem:
         """The weight from `liked` to `asked` (places, -1 unknown: 0), which broadcast against each other."""
         liked, asked = np.broadcast_arrays(liked, asked)
         known = (liked >= 0) & (asked >= 0)
+        if not self.weights.size:
+            return np.zeros(liked.shape, dtype=np.float32)
         if self.is_dense:
             found = self.weights[np.maximum(liked, 0), np.maximum(asked, 0)]
             return np.asarray(np.where(known, found, 0.0), dtype=np.float32)
-        if not len(self.weights):
-            return np.zeros(liked.shape, dtype=np.float32)
         width = len(self.identities)
         keys = np.repeat(np.arange(width), np.diff(self.offsets)) * width + self.columns
         wanted = np.maximum(liked, 0) * width + np.maximum(asked, 0)
@@ -60,6 +60,8 @@ class ItemItem:
         """Each question's sum of weights towards every wine: `liked` (questions, items) places, `counts` (questions, items) what each
         item counts; (questions, wines)."""
         width = len(self.identities)
+        if not width:
+            return np.zeros((len(liked), 0), dtype=np.float32)
         given = np.where(liked >= 0, counts, 0.0).astype(np.float32)
         if self.is_dense:
             history = np.zeros((len(liked), width), dtype=np.float32)

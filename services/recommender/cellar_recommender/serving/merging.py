@@ -21,13 +21,16 @@ def best(scores: Float32s, most: int) -> Int64s:
 
     NONE where there are no more.
     """
-    count = scores.shape[1]
-    kept = min(most, count)
-    # The place breaks ties before the cut as well as after it: equal scores never depend on a partition's order.
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :kept]
-    finite = np.isfinite(np.take_along_axis(scores, order, axis=1))
+    kept = min(most, scores.shape[1])
     found = np.full((len(scores), most), NONE, dtype=np.int64)
-    found[:, :kept] = np.where(finite, order, NONE)
+    if not kept:
+        return found
+    # Of a large catalogue only what reaches the lowest score kept is sorted; the place decides among equal ones, not a partition's order.
+    lowest = np.partition(scores, scores.shape[1] - kept, axis=1)[:, -kept]
+    for row, (given, least) in enumerate(zip(scores, lowest, strict=True)):
+        places = np.flatnonzero((given >= least) & np.isfinite(given))
+        chosen = places[np.argsort(-given[places], kind="stable")][:kept]
+        found[row, : len(chosen)] = chosen
     return found
 
 

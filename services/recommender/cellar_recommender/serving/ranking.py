@@ -15,7 +15,6 @@ import numpy.typing as npt
 from cellar_recommender.serving.item_item import ItemItem
 from cellar_recommender.serving.towers import WINDOWS, WINDOWS_DAYS, MemberInputs
 from cellar_shared.features.candidates import WINE_FEATURES
-from cellar_shared.features.encoder import match_wines
 from cellar_shared.features.matches import MATCHES
 from cellar_shared.features.tastings import ITEM_FEATURES
 from cellar_shared.features.wines import Wines
@@ -32,6 +31,9 @@ _ITEM: Final = {name: place for place, name in enumerate(ITEM_FEATURES)}
 _MEANS: Final = ("like_above", "strength_above", "liked", "strength", "expected_like", "wine_ratings")
 ITEM_ITEM: Final = ("item_item", "item_item_latest", "item_item_best", "item_item_disliked", "item_item_lately")
 
+# Shared pairings cost more than all other matches together.
+MATCHED: Final = tuple(name for name in MATCHES if name != "shared_pairings")
+
 FEATURES: Final = (
     "tower", "tower_below_best", "tower_rank",
     *ITEM_ITEM, "item_item_below_best", "item_item_rank",
@@ -40,7 +42,7 @@ FEATURES: Final = (
     "log_price", "body", "acidity",
     "member_ratings", *(f"member_{name}" for name in _MEANS), "days_since_newest", "season_cos", "season_sin",
     "price_distance", "abv_distance",
-    *(f"tasted_{name}" for name in MATCHES), *(f"taste_{name}" for name in MATCHES), *(f"lately_{name}" for name in MATCHES),
+    *(f"tasted_{name}" for name in MATCHED), *(f"taste_{name}" for name in MATCHED), *(f"lately_{name}" for name in MATCHED),
 )  # fmt: skip
 
 
@@ -110,7 +112,7 @@ def _columns(pool: Pool, item_item: ItemItem) -> Iterator[npt.NDArray[np.floatin
     yield from _member(pool, mask, item, years)
     for name in ("log_price", "abv"):
         yield _distance(asked[name], pool.tasted[name], liked)
-    yield from _matches(pool, asked, item, mask, liked)
+    yield from _matches(pool, item, mask, lately)
 
 
 def _member(pool: Pool, mask: Float32s, item: Float32s, years: Float32s) -> Iterator[Float32s]:
@@ -130,20 +132,14 @@ def _distance(asked: Float32s, tasted: Float32s, liked: Float32s) -> Float32s:
     return np.asarray(asked - np.where(count > 0, mean, np.nan)[:, None], dtype=np.float32)
 
 
-def _matches(pool: Pool, asked: Wines, item: Float32s, mask: Float32s, liked: Float32s) -> Iterator[Float32s]:
-    members, candidates = asked.shape
-    member = np.repeat(np.arange(members), candidates)
-    match = match_wines(asked.ravel(), pool.tasted, member).reshape(members, candidates, mask.shape[1], len(MATCHES))
-    above = item[..., _ITEM["like_above"]] * mask
-    lately = liked * np.exp(-np.arange(mask.shape[1]) / RECENT_TASTINGS).astype(np.float32)
-    given = np.stack([mask, above, lately], axis=2)  # (M, L, 3)
-    sums = np.einsum("mclk,mlt->mckt", match, given, optimize=True)
-    for place in range(len(MATCHES)):
-        yield np.log1p(sums[:, :, place, 0])
-    for place in range(len(MATCHES)):
-        yield sums[:, :, place, 1] / (sums[:, :, place, 0] + MATCH_BELIEF)
-    for place in range(len(MATCHES)):
-        yield sums[:, :, place, 2]
+def _matches(pool: Pool, item: Float32s, mask: Float32s, lately: Float32s) -> Iterator[Float32s]:
+    """How many tasted wines are like the candidate, what their member made of them, and how many were liked lately."""
+    given = np.stack([mask, item[..., _ITEM["like_above"]] * mask, lately], axis=2)  # (M, L, 3)
+    asked, tasted = pool.asked[:, :, None], pool.tasted[:, None, :]
+    sums = np.stack([np.matmul(MATCHES[name](asked, tasted), given) for name in MATCHED])  # (matches, M, C, 3)
+    yield from np.log1p(sums[..., 0])
+    yield from sums[..., 1] / (sums[..., 0] + MATCH_BELIEF)
+    yield from sums[..., 2]
 
 
 def _source(scores: Float32s, is_there: npt.NDArray[np.bool_], ranked: Float32s) -> Iterator[Float32s]:

@@ -19,9 +19,9 @@ Float32s = npt.NDArray[np.float32]
 Scorer = Callable[[Float32s], Float32s]  # likes of histories (questions, wines), 1 or 0, to scores (questions, wines)
 
 # Chosen on a validation slice.
-FACTORS: Final = 32
+FACTORS: Final = 64
 ALPHA: Final = 10.0  # confidence of a like over that of nothing
-FACTOR_RIDGE: Final = 5.0
+FACTOR_RIDGE: Final = 150.0
 ROUNDS: Final = 10
 SEED: Final = 20
 

@@ -99,7 +99,7 @@ def _judge(log: RatingLog, split: Split, learned: Learned, settings: Settings, b
         liked = split.train & log.events["liked"].astype(bool) & (log.events["row"] >= 0)
         likes = likes_matrix(log.members[liked], log.events["row"][liked].astype(np.int64), len(log.wines))
         scorers = {name: make(likes) for name, make in BASELINES.items()}
-    uncorrected = _without_logq(log, split, learned, settings) if ablations and split.name == "warm" else None
+    uncorrected = _without_logq(log, split, learned, settings) if ablations and split.history.first is None else None
     standings: dict[str, Standings] = {}
     recalled: dict[str, list[npt.NDArray[np.float64]]] = {}
     order, popularity = [], []

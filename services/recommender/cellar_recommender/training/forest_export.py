@@ -36,9 +36,9 @@ def threshold_of(threshold: float) -> np.float32:
         return np.float32(np.copysign(np.inf, threshold))
     with np.errstate(over="ignore"):
         rounded = np.float32(threshold)
-        down = np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded
+        down = np.float32(np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded)
     if -ZERO <= down < 0:
-        return np.nextafter(-ZERO, np.float32(-np.inf))
+        return np.float32(np.nextafter(-ZERO, np.float32(-np.inf)))
     return ZERO if 0 <= down < ZERO else down
 
 

@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.ranking import FEATURES, pair_features
-from cellar_recommender.serving.recommending import CANDIDATES, retrieve
+from cellar_recommender.serving.recommending import retrieve
 from cellar_recommender.serving.sources import TOWERS, Sources, pool_of
 from cellar_recommender.training.asking import groups
 from cellar_recommender.training.rows import LikedRows
 from cellar_shared.errors import BadInput
 
-MOST_ROWS: Final = 9_000  # the latest; 100 candidates each fit in half a gigabyte
-HARD: Final = 60  # the towers' best candidates of a row are all learnt from, of the others as many as EASY at random
-EASY: Final = 40
+MOST_ROWS: Final = 9_000  # the latest; with NEGATIVES of their candidates they fit in half a gigabyte
+NEGATIVES: Final = 0.4  # of the candidates that were no answer
 ROUNDS: Final = 250
 FEWEST: Final = 50  # rows whose wine is among the candidates
 LAMBDARANK: Final = {
@@ -54,9 +53,8 @@ def judged_candidates(rows: LikedRows, sources: Sources, seed: int) -> Judged:
         retrieved = retrieve(sources, group.asked, group.shelf, group.rated)
         pool = pool_of(group.asked, group.shelf, retrieved.scores[TOWERS], retrieved.proposed)
         is_answer = retrieved.proposed.rows == rows.wine_rows[group.places][:, None]
-        place = np.argsort(np.argsort(np.where(pool.is_there, -pool.tower, np.inf), axis=1), axis=1)
-        easy = rng.random(place.shape) < EASY / max(1, CANDIDATES - HARD)
-        kept = pool.is_there & (is_answer | (place < HARD) | easy) & is_answer.any(axis=1, keepdims=True)
+        # Negatives are kept at one rate wherever they stand: another rate for some would teach that the others are seldom right.
+        kept = pool.is_there & (is_answer | (rng.random(is_answer.shape) < NEGATIVES)) & is_answer.any(axis=1, keepdims=True)
         features.append(pair_features(pool, sources.item_item)[kept])
         answers.append(is_answer[kept])
         sizes.append(kept.sum(axis=1))

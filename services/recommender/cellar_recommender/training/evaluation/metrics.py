@@ -10,16 +10,18 @@ import numpy.typing as npt
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+NEVER: Final = 2**31  # the rank of what may not be recommended, however small the catalogue
+
 
 def ranks_of(scores: npt.NDArray[np.floating], answers: Int64s) -> Int64s:
     """How many wines stand before each question's answer: higher scores, and equal ones with a lower row; (questions,).
 
-    `scores` (questions, wines), -inf for wines that may not be recommended.
+    `scores` (questions, wines), -inf for wines that may not be recommended; NEVER where that is the answer.
     """
     own = np.take_along_axis(scores, answers[:, None], axis=1)
     before = np.arange(scores.shape[1]) < answers[:, None]
     rank = (scores > own).sum(axis=1) + ((scores == own) & before).sum(axis=1)
-    return np.asarray(np.where(np.isneginf(own[:, 0]), scores.shape[1], rank), dtype=np.int64)
+    return np.asarray(np.where(np.isneginf(own[:, 0]), NEVER, rank), dtype=np.int64)
 
 
 def ndcg(ranks: Int64s) -> Floats:
