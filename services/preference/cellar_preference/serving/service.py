@@ -18,7 +18,6 @@ from cellar_preference.serving.contract import (
     REQUEST_RULES,
     Degradation,
     Evidence,
-    ModelNamed,
     PreferenceAnswer,
     PreferenceRequest,
     WineAnswer,
@@ -33,6 +32,7 @@ from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, i
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
 from cellar_shared.service.contract import NotYet, RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
+from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.opening import STORE_WITHIN_S, answers_within
 from cellar_shared.store.port import Store, StoreUnavailable
