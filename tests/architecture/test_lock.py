@@ -53,6 +53,14 @@ def test_serving_events_needs_nothing_that_only_training_does_and_no_network_run
     assert serving & OURS == {"cellar-events", "cellar-shared"}
 
 
+def test_serving_recommendations_needs_nothing_that_only_training_does(pins):
+    serving = closure("cellar-recommender")
+    assert {"faiss-cpu", "onnxruntime", "numpy", "msgspec"} <= serving
+    assert not serving & FOR_TRAINING
+    assert serving - OURS <= set(pins)
+    assert serving & OURS == {"cellar-recommender", "cellar-shared"}
+
+
 def test_a_night_needs_nothing_that_only_training_does(pins):
     night = closure("cellar-drinkability")
     assert {"onnxruntime", "numpy", "polars", "pyarrow"} <= night
