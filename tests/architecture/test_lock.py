@@ -39,7 +39,7 @@ def test_serving_preference_needs_nothing_that_only_training_does(pins):
 
 def test_serving_the_recommender_needs_nothing_that_only_training_does(pins):
     serving = closure("cellar-recommender")
-    assert {"onnxruntime", "numpy", "msgspec"} <= serving
+    assert {"faiss-cpu", "onnxruntime", "numpy", "msgspec"} <= serving
     assert not serving & (FOR_TRAINING | {"scipy"})
     assert serving - OURS <= set(pins)
     assert serving & OURS == {"cellar-recommender", "cellar-shared"}
@@ -51,14 +51,6 @@ def test_serving_events_needs_nothing_that_only_training_does_and_no_network_run
     assert not serving & (FOR_TRAINING | {"onnxruntime"})
     assert serving - OURS <= set(pins)
     assert serving & OURS == {"cellar-events", "cellar-shared"}
-
-
-def test_serving_recommendations_needs_nothing_that_only_training_does(pins):
-    serving = closure("cellar-recommender")
-    assert {"faiss-cpu", "onnxruntime", "numpy", "msgspec"} <= serving
-    assert not serving & FOR_TRAINING
-    assert serving - OURS <= set(pins)
-    assert serving & OURS == {"cellar-recommender", "cellar-shared"}
 
 
 def test_a_night_needs_nothing_that_only_training_does(pins):
