@@ -5,7 +5,7 @@ BIN     := $(VENV)/bin
 UV      := $(BIN)/uv
 UV_PIN  := 0.13.9
 TORCH   := 2.13.0
-MEMBERS := shared services/preference services/events batch/drinkability batch/tonight
+MEMBERS := shared services/preference services/recommender services/events batch/drinkability batch/tonight
 COMMA   := ,
 EMPTY   :=
 SPACE   := $(EMPTY) $(EMPTY)
@@ -19,7 +19,7 @@ else
 export UV_TORCH_BACKEND ?= cpu
 endif
 
-ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[training]' -e ./services/events \
+ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[training]' -e './services/recommender[training]' -e ./services/events \
   -e './batch/drinkability[charts,daft,training]' -e ./batch/tonight --group dev
 
 # Threads of torch and LightGBM wait asleep rather than spinning: on a busy machine spinning costs several times the work.
@@ -59,7 +59,7 @@ check: env lock-check  ## ruff, mypy --strict, import-linter
 
 COMPILE = env -u UV_FIND_LINKS -u UV_TORCH_BACKEND $(UV) pip compile --quiet --universal --python-version 3.11 \
   --all-extras --group pyproject.toml:dev pyproject.toml \
-  $(addsuffix /pyproject.toml,$(MEMBERS)) $(addprefix --no-emit-package ,cellar-shared cellar-preference cellar-drinkability) --no-header --no-annotate
+  $(addsuffix /pyproject.toml,$(MEMBERS)) $(addprefix --no-emit-package ,cellar-shared cellar-preference cellar-recommender cellar-drinkability) --no-header --no-annotate
 lock: $(UV)  ## write constraints.txt (keeps present pins; UP=--upgrade moves them)
 	$(COMPILE) $(UP) -o constraints.txt > /dev/null
 lock-check: $(UV)  ## does constraints.txt still hold everything the projects name?

@@ -33,6 +33,7 @@ def modules() -> list[Path]:
     packages = (
         "shared/cellar_shared",
         "services/preference/cellar_preference",
+        "services/recommender/cellar_recommender",
         "services/events/cellar_events",
         "batch/drinkability/cellar_drinkability",
         "batch/tonight/cellar_tonight",

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-OURS = {"cellar-shared", "cellar-preference", "cellar-events", "cellar-drinkability", "cellar-tonight"}
+OURS = {"cellar-shared", "cellar-preference", "cellar-recommender", "cellar-events", "cellar-drinkability", "cellar-tonight"}
 MAKES_THE_ENVIRONMENT = {"uv", "pip", "setuptools"}
 FOR_TRAINING = {"torch", "lightgbm", "scikit-learn", "polars", "pyarrow", "pandas", "mlflow", "azure-ai-ml", "onnx", "onnxscript", "jinja2"}
 
@@ -35,6 +35,14 @@ def test_serving_preference_needs_nothing_that_only_training_does(pins):
     assert not serving & FOR_TRAINING
     assert serving - OURS <= set(pins)
     assert serving & OURS == {"cellar-preference", "cellar-shared"}
+
+
+def test_serving_the_recommender_needs_nothing_that_only_training_does(pins):
+    serving = closure("cellar-recommender")
+    assert {"faiss-cpu", "onnxruntime", "numpy", "msgspec"} <= serving
+    assert not serving & (FOR_TRAINING | {"scipy"})
+    assert serving - OURS <= set(pins)
+    assert serving & OURS == {"cellar-recommender", "cellar-shared"}
 
 
 def test_serving_events_needs_nothing_that_only_training_does_and_no_network_runtime(pins):
@@ -76,7 +84,9 @@ def test_the_lock_names_no_place(root):
     assert all(re.match(r"[a-z0-9][a-z0-9._-]*==[0-9]", line) for line in text.splitlines())
 
 
-@pytest.mark.parametrize("member", ["shared", "services/preference", "services/events", "batch/drinkability", "batch/tonight"])
+@pytest.mark.parametrize(
+    "member", ["shared", "services/preference", "services/recommender", "services/events", "batch/drinkability", "batch/tonight"]
+)
 def test_a_member_builds_with_a_pinned_backend_and_asks_for_no_build_of_torch(root, member):
     text = (root / member / "pyproject.toml").read_text()
     assert re.search(r'requires = \["hatchling==[\d.]+"\]', text)

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import polars as pl
 
-from cellar_preference.serving.contract import HISTORY_MOST, WINES_MOST, About, HistoryRow, PreferenceRequest, WineAsked
+from cellar_preference.serving.contract import PreferenceRequest, WineAsked
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.errors import BadInput
 from cellar_shared.events.matching.evidence import WineWords
@@ -26,6 +26,7 @@ from cellar_shared.events.tables import DataFolder
 from cellar_shared.service.contract import NotYet, RequestContext
 from cellar_shared.service.problems import Problem
 from cellar_shared.service.timing import Stages
+from cellar_shared.service.wire import HISTORY_MOST, WINES_MOST, About, HistoryRow
 from cellar_shared.store.opening import open_store
 from cellar_tonight.evening import Taste
 

@@ -78,6 +78,15 @@ class Bundle:
         return (self.path / name).read_bytes()
 
 
+def require_same_data(manifest: BundleManifest, namespace: str, scale: str) -> None:
+    """Incompatible unless the bundle learnt from wines of `namespace` and ratings on `scale`: equal ids of others mean nothing."""
+    if (manifest.namespace, manifest.scale) != (namespace, scale):
+        raise Incompatible(
+            f"bundle {manifest.version} learnt from {manifest.namespace!r} on scale {manifest.scale}, the data is {namespace!r} on "
+            f"scale {scale}; train on this data, or bring the data the bundle belongs to"
+        )
+
+
 def find_bundle(path: Path) -> Path:
     """The one folder at or below `path` that holds a manifest; BadInput when there is none or more than one."""
     if (path / MANIFEST).is_file():

@@ -7,10 +7,11 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from cellar_preference.training.rows import RatedRows, counts_of
+from cellar_preference.training.rows import RatedRows
 from cellar_shared.calibration.trailing import WINDOW_DAYS, TrailingOffset
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of, iso_of, moment_of
 from cellar_shared.events.tables import DataFolder
+from cellar_shared.store.looking_back import counts_of
 from cellar_shared.store.rating_log import read_rating_log
 
 # Float32 sums of batches padded to another length, then rounding to six decimals.

@@ -8,13 +8,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows, Span, counts_of
+from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import history_of, wines_of
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lmdb_store import LmdbStore
+from cellar_shared.store.looking_back import Span, counts_of
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.rating_log import read_rating_log
 

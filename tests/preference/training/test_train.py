@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from cellar_preference.serving.predictor import GOLDEN_FILE
-from cellar_preference.training.days import days_of
 from cellar_shared.bundle.golden import GoldenCases
 from cellar_shared.bundle.manifest import version_of
 from cellar_shared.errors import BadInput
+from cellar_shared.evaluation.days import days_of
 from cellar_shared.features.identity import identity
 
 

@@ -38,15 +38,6 @@ def wine_ratings_of(encoded_wine: npt.NDArray[np.float32]) -> npt.NDArray[np.int
     return np.rint(np.expm1(encoded_wine[:, _WINE_RATINGS].astype(np.float64))).astype(np.int64)
 
 
-def require_same_data(manifest: BundleManifest, namespace: str, scale: str) -> None:
-    """Incompatible unless the bundle learnt from wines of `namespace` and ratings on `scale`: equal ids of others mean nothing."""
-    if (manifest.namespace, manifest.scale) != (namespace, scale):
-        raise Incompatible(
-            f"bundle {manifest.version} learnt from {manifest.namespace!r} on scale {manifest.scale}, the data is {namespace!r} on "
-            f"scale {scale}; train on this data, or bring the data the bundle belongs to"
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """Answers to some questions, one a pair: chance of a like, the evidence behind it and the bare logit."""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.contract import About, Basis, HistoryRow, PreferenceRequest, VintageAsked
+from cellar_preference.serving.contract import Basis, PreferenceRequest
 from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import iso_of, moment_of
 from cellar_shared.events.scales import Scale, scale_named
@@ -18,6 +18,7 @@ from cellar_shared.features.histories import NON_VINTAGE, UNDATED_AGE, UNKNOWN_V
 from cellar_shared.features.identity import identity
 from cellar_shared.features.wines import WINE, WineFacts, Wines, no_wines, wine_record
 from cellar_shared.service.problems import FieldError, Problem
+from cellar_shared.service.wire import About, HistoryRow, VintageAsked
 from cellar_shared.store.generation import Generation
 
 AHEAD_MOST_S: Final = 60

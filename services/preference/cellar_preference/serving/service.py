@@ -18,20 +18,21 @@ from cellar_preference.serving.contract import (
     REQUEST_RULES,
     Degradation,
     Evidence,
-    ModelNamed,
     PreferenceAnswer,
     PreferenceRequest,
     WineAnswer,
 )
 from cellar_preference.serving.index import open_index
-from cellar_preference.serving.predictor import MODEL, Prediction, Predictor, require_same_data
+from cellar_preference.serving.predictor import MODEL, Prediction, Predictor
 from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
+from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
 from cellar_shared.service.contract import NotYet, RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
+from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.opening import STORE_WITHIN_S, answers_within
 from cellar_shared.store.port import Store, StoreUnavailable

@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression
 
 from cellar_preference.training.fit import Recipe, cut_histories
 from cellar_preference.training.network import pool, tensors
-from cellar_preference.training.rows import RatedRows, Span
+from cellar_preference.training.rows import RatedRows
 from cellar_shared.features.candidates import WINE_FEATURES
+from cellar_shared.store.looking_back import Span
 
 Float64s = npt.NDArray[np.float64]
 

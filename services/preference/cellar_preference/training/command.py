@@ -28,8 +28,8 @@ def train(
     """Learn a preference model from rated wines and write it as a bundle."""
     from cellar_preference.training import learn
     from cellar_preference.training import train as work
-    from cellar_preference.training.days import days_of
     from cellar_preference.training.fit import Recipe
+    from cellar_shared.evaluation.days import days_of
 
     reporter = Reporter(as_json)
     recipe = Recipe(networks=networks, epochs=epochs, seed=seed)

@@ -12,8 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from cellar_preference.training.network import CODES, WINE_CODE, PreferenceNet, Served, Shape, pool, tensors
-from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows, Span
+from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
+from cellar_shared.store.looking_back import Span
 
 Int64s = npt.NDArray[np.int64]
 

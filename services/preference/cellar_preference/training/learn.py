@@ -17,7 +17,7 @@ import torch
 from cellar_preference.serving.predictor import wine_ratings_of
 from cellar_preference.training.fit import Recipe, fit_networks, logits_of
 from cellar_preference.training.network import Served
-from cellar_preference.training.rows import RatedRows, Span, counts_of
+from cellar_preference.training.rows import RatedRows
 from cellar_shared.calibration.apply import Calibrator
 from cellar_shared.calibration.fit import fit_calibrator
 from cellar_shared.calibration.measure import bias, ece, noise_floor
@@ -26,8 +26,7 @@ from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
-from cellar_shared.features.histories import wines_of
-from cellar_shared.features.vocabulary import Vocabulary
+from cellar_shared.store.looking_back import Span, counts_of, vocabulary_of
 from cellar_shared.store.rating_log import RatingLog
 
 Bools = npt.NDArray[np.bool_]
@@ -78,7 +77,7 @@ def learn(
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     counts = counts_of(log, counted)
-    encoder = Encoder(vocabulary_of(log, train))
+    encoder = Encoder(vocabulary_of(log, train, NAME_FEWEST))
     held = _calibration_rows(log, train)
     if not held.any() or held.sum() == train.sum():
         raise BadInput("the ratings to learn from lie at one moment; a calibrator needs later ones than the network learns from")
@@ -94,12 +93,6 @@ def learn(
 def steps_of(recipe: Recipe) -> int:
     """How many times `learn` calls its `step`."""
     return recipe.epochs * (recipe.networks + 1)
-
-
-def vocabulary_of(log: RatingLog, train: Bools) -> Vocabulary:
-    """The names that at least NAME_FEWEST of the training rows' wines carry."""
-    identities = Encoder(Vocabulary(np.zeros(0, dtype=np.int64))).names_of(wines_of(log.wines, log.events["row"][train]))
-    return Vocabulary.of(identities.ravel(), NAME_FEWEST)
 
 
 def _calibration_rows(log: RatingLog, train: Bools) -> Bools:

@@ -6,47 +6,24 @@ and gathered many times, which is what makes training fast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from cellar_shared.events.moments import NEVER, midnight_before
-from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoded, Encoder, ItemFeatures, match_wines
 from cellar_shared.features.histories import Histories, Questions, wines_of
 from cellar_shared.features.tastings import years_between
 from cellar_shared.features.wines import no_wines
+from cellar_shared.store.looking_back import Span, span_before
 from cellar_shared.store.rating_log import RatingLog
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 HISTORY_LIMIT: Final = 100  # latest ratings that a network looks at
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Which visible events each row looks back at: `begin` to `end` (rows,) int64, places among the visible events."""
-
-    begin: Int64s
-    end: Int64s
-
-    @property
-    def lengths(self) -> Int64s:
-        return self.end - self.begin
-
-    def only(self, rows: npt.NDArray[np.integer]) -> Span:
-        """The spans of some of the rows."""
-        return Span(self.begin[rows], self.end[rows])
-
-
-def counts_of(log: RatingLog, counted: Bools) -> RunningCounts:
-    """Running counts over the dated ratings that `counted` (ratings,) marks."""
-    kept = counted & (log.events["moment"] != NEVER)
-    return count_ratings(log.wines, log.events[kept], log.members[kept])
 
 
 class RatedRows:
@@ -66,7 +43,7 @@ class RatedRows:
         self.as_of = rows["moment"]
         self._wines = wines_of(log.wines, rows["row"])
         self._vintages = rows["vintage"]
-        self.full = self._span_before(log)
+        self.full = span_before(log, self._visible, self.index)
         past = events[self._visible]
         owner = np.arange(len(past) + 1, dtype=np.int64)
         self._past = Histories.of_events(owner, past, log.wines)
@@ -82,11 +59,11 @@ class RatedRows:
 
     def first(self, most: int) -> Span:
         """Each row's oldest `most` ratings."""
-        return Span(self.full.begin, np.minimum(self.full.end, self.full.begin + most))
+        return self.full.first(most)
 
     def latest(self, most: int = HISTORY_LIMIT) -> Span:
         """Each row's newest `most` ratings."""
-        return Span(np.maximum(self.full.begin, self.full.end - most), self.full.end)
+        return self.full.latest(most)
 
     def batch(
         self, places: npt.NDArray[np.integer], span: Span, hidden: tuple[npt.NDArray[np.float32], Int64s, Bools] | None = None
@@ -121,9 +98,7 @@ class RatedRows:
 
     def questions(self, places: npt.NDArray[np.integer], span: Span) -> Questions:
         """The same rows as questions for the encoder: what a service would be asked."""
-        lengths = span.lengths
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        flat = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths) + np.repeat(span.begin, lengths)
+        offsets, flat = np.concatenate([[0], np.cumsum(span.lengths)]), span.flat()
         past = self._past
         histories = Histories(offsets, past.wines[flat], past.moments[flat], past.vintages[flat], past.liked[flat], past.strengths[flat])
         as_of = self.as_of[places]
@@ -135,14 +110,6 @@ class RatedRows:
         empty = self._wines[:0]
         nothing = Histories(nobody, empty, self.as_of[:0], self._vintages[:0], np.zeros(0, dtype=bool), np.zeros(0, dtype=np.float32))
         return Questions(nothing, self.as_of, np.arange(rows), self._wines, self._vintages, midnight_before(self.as_of))
-
-    def _span_before(self, log: RatingLog) -> Span:
-        """Each row's member's visible events before its own moment."""
-        moments, ranks = np.unique(log.events["moment"], return_inverse=True)
-        step = len(moments) + 1
-        key = log.members.astype(np.int64) * step + ranks
-        visible, asked = key[self._visible], key[self.index]
-        return Span(np.searchsorted(visible, log.members[self.index].astype(np.int64) * step), np.searchsorted(visible, asked))
 
 
 def _gather(values: npt.NDArray[Any], place: Int64s, mask: Bools) -> npt.NDArray[Any]:

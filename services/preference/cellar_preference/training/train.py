@@ -18,7 +18,7 @@ from cellar_preference.serving.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MO
 from cellar_preference.training.export import export_onnx
 from cellar_preference.training.fit import Recipe
 from cellar_preference.training.learn import Learned, learn
-from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows, Span
+from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows
 from cellar_shared.bundle.golden import GoldenCases
 from cellar_shared.bundle.lineage import commit_of
 from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
@@ -28,6 +28,7 @@ from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.counts import group_keys
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Histories, Questions
+from cellar_shared.store.looking_back import Span
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 
 GOLDEN_CASES: Final = 32

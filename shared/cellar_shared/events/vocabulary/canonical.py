@@ -63,6 +63,31 @@ def place_of(text: str, country: str | None = None) -> Place | None:
     return None
 
 
+@cache
+def spellings_of(kind: Kind, text: str) -> frozenset[str]:
+    """Every written spelling of what `text` names, of a region also of the places within it; empty when it is not written down.
+
+    A region's name that several countries have means all of them.
+    """
+    if kind != "region":
+        named = canonical(kind, text)
+        if named is None:
+            return frozenset()
+        if kind == "type":
+            types: dict[str, list[str]] = _json("types.json")["types"]
+            return frozenset([named, *types[named]])
+        rows = _rows("countries.csv" if kind == "country" else "grapes.csv")
+        return frozenset(next(spellings(row) for row in rows if row["name"] == named))
+    meant = next((found for name in shorter(text) if (found := _places().get(name))), ())
+    wanted = {(place.name, place.country) for place in meant}
+    return frozenset(
+        spelled
+        for row in _rows("regions.csv")
+        if not wanted.isdisjoint((name, row["country"]) for name in (row["name"], *_within()[row["name"], row["country"]]))
+        for spelled in spellings(row)
+    )
+
+
 def country_code(text: str | None) -> str | None:
     """The ISO 3166-1 code (two letters) of a country; None for one that is not written down."""
     named = canonical("country", text)
@@ -133,16 +158,24 @@ def _blends() -> dict[str, dict[str, Any]]:
 
 
 @cache
+def _within() -> dict[tuple[str, str], tuple[str, ...]]:
+    """The wider places that hold each region, nearest first, by the region's name and country."""
+    wider = {(row["name"], row["country"]): row["within"] for row in _rows("regions.csv")}
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for (name, country), above in wider.items():
+        within, next_above = [], above
+        while next_above:
+            within.append(next_above)
+            next_above = wider[next_above, country]
+        found[name, country] = tuple(within)
+    return found
+
+
+@cache
 def _places() -> dict[str, tuple[Place, ...]]:
-    rows = list(_rows("regions.csv"))
-    wider = {(row["name"], row["country"]): row["within"] for row in rows}
     found: dict[str, list[Place]] = {}
-    for row in rows:
-        within, above = [], row["within"]
-        while above:
-            within.append(above)
-            above = wider[above, row["country"]]
-        place = Place(row["name"], row["country"], tuple(within))
+    for row in _rows("regions.csv"):
+        place = Place(row["name"], row["country"], _within()[row["name"], row["country"]])
         for spelled in spellings(row):
             found.setdefault(folded(spelled), []).append(place)
     return {name: tuple(places) for name, places in found.items()}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellar_shared.events.vocabulary import canonical as vocabulary
-from cellar_shared.events.vocabulary.canonical import KINDS, canonical, colour_in, country_code, made_of, place_of, spellings
+from cellar_shared.events.vocabulary.canonical import KINDS, canonical, colour_in, country_code, made_of, place_of, spellings, spellings_of
 from cellar_shared.events.vocabulary.words import folded
 
 FILES = {"country": "countries.csv", "region": "regions.csv", "grape": "grapes.csv"}
@@ -130,3 +130,31 @@ def test_nine_in_ten_words_of_a_real_source_are_recognised(
     assert min(shares.values()) >= 0.9, shares
     checked = json.loads(cellar("data", "check", tmp_path / "data", "--json").stdout)
     assert checked["recognised"].keys() == shares.keys()
+
+
+def test_a_name_stands_for_all_its_spellings() -> None:
+    assert {"Syrah", "Shiraz"} <= spellings_of("grape", "shiraz")
+    assert {"United States", "USA"} <= spellings_of("country", "u.s.")
+    assert {"Rosé", "Rosato"} <= spellings_of("type", "ROSE")
+    assert "Red" not in spellings_of("type", "White")
+
+
+def test_a_region_stands_for_the_places_within_it_and_not_for_those_around_it() -> None:
+    assert {"Bordeaux", "Pauillac"} <= spellings_of("region", "bordeaux")
+    assert "Bordeaux" not in spellings_of("region", "Pauillac")
+    assert "Barolo" not in spellings_of("region", "Bordeaux")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_spelling_means_what_its_name_means(kind: vocabulary.Kind) -> None:
+    names = [row["name"] for row in rows_of(FILES[kind])] if kind in FILES else ["Red", "White", "Sparkling"]
+    for name in names:
+        assert name in spellings_of(kind, name)
+        if kind != "region":
+            assert {canonical(kind, spelled) for spelled in spellings_of(kind, name)} == {name}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", ["", "n/a", "nowhere in particular"])
+def test_what_is_not_written_down_has_no_spellings(kind: vocabulary.Kind, text: str) -> None:
+    assert spellings_of(kind, text) == frozenset()

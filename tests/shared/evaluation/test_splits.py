@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellar_preference.training.splits import (
+from cellar_shared.errors import BadInput
+from cellar_shared.evaluation.splits import (
     COLD_MEMBER_SHARE,
     COLD_MONTHS,
     COLD_WINE_FEWEST,
@@ -17,7 +18,6 @@ from cellar_preference.training.splits import (
     WARM_SHARE,
     make_splits,
 )
-from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.features.histories import EVENT
 from cellar_shared.features.wines import no_wines

@@ -1,0 +1,134 @@
+"""A member's bottles as filters see them: which are there, what is known of each; out of the store or out of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_recommender.serving.columns import Identities, Mask, Vintages
+from cellar_recommender.serving.contract import BottleGiven, BottleTold
+from cellar_shared.ageing.curve import DATES, LAST_DAY, PHASES
+from cellar_shared.features.histories import NON_VINTAGE, UNKNOWN_VINTAGE
+from cellar_shared.features.identity import identity
+from cellar_shared.store.cellars import NO_PHASE, UNKNOWN, Cellar
+
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+FIRST_DAY: Final = date.min.toordinal() - _EPOCH  # a window that nobody gave a beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Bottles:
+    """Bottles that are not consumed: `cellar` as the store has it, `wines` (bottles,) int64 identities, `is_there` (bottles,) bool.
+
+    What is not there is on its way: it is owned, and cannot be opened.
+    """
+
+    cellar: Cellar
+    wines: Identities
+    is_there: Mask
+
+    @classmethod
+    def stored(cls, cellar: Cellar) -> Self:
+        """A stored cellar's bottles. The store does not tell which are on their way: all count as there."""
+        return cls(cellar, _identities(cellar.wine_ids), np.ones(len(cellar.wine_ids), dtype=bool))
+
+    @classmethod
+    def given(cls, bottles: Sequence[BottleGiven]) -> Self:
+        """The bottles of a request; of two with one id the last counts."""
+        kept = [bottle for bottle in {bottle.bottle_id: bottle for bottle in bottles}.values() if bottle.state != "consumed"]
+        cellar = Cellar(
+            [bottle.bottle_id for bottle in kept],
+            [bottle.wine_id for bottle in kept],
+            [bottle.location for bottle in kept],
+            [bottle.bin for bottle in kept],
+            np.array([_vintage(bottle.vintage) for bottle in kept], dtype=np.int64),
+            np.array([UNKNOWN if bottle.size_ml is None else bottle.size_ml for bottle in kept], dtype=np.int64),
+            np.array([dates_given(bottle) for bottle in kept], dtype=np.int64).reshape(-1, len(DATES)).T,
+        )
+        return cls(cellar, _identities(cellar.wine_ids), np.array([bottle.state == "stored" for bottle in kept], dtype=bool))
+
+    @classmethod
+    def none(cls) -> Self:
+        """No bottle at all."""
+        return cls.given([])
+
+    def with_more(self, other: Bottles) -> Bottles:
+        """These bottles and `other`: those of several members, who drink together."""
+        return Bottles(
+            self.cellar.with_more(other.cellar), np.concatenate([self.wines, other.wines]), np.concatenate([self.is_there, other.is_there])
+        )
+
+    def told(self, shown: Mask, day: int) -> list[BottleTold]:
+        """The bottles that are `shown` (bottles,) as an answer has them, with their phases on `day`: what must be drunk soonest first.
+
+        Where nobody knows by when comes last; otherwise in the order of the cellar.
+        """
+        cellar, last = self.cellar, self.cellar.dates[-1]
+        phases = cellar.phases(day).tolist()
+        soonest = np.argsort(np.where(last == UNKNOWN, LAST_DAY + 1, last), kind="stable")
+        return [
+            BottleTold(
+                bottle_id=cellar.bottle_ids[at],
+                location=cellar.locations[at],
+                bin=cellar.bins[at],
+                size_ml=None if cellar.sizes_ml[at] == UNKNOWN else int(cellar.sizes_ml[at]),
+                phase=None if phases[at] == NO_PHASE else PHASES[phases[at]],
+                drink_by=None if last[at] in (UNKNOWN, LAST_DAY) else date.fromordinal(int(last[at]) + _EPOCH).isoformat(),
+            )
+            for at in soonest.tolist()
+            if shown[at]
+        ]
+
+    def holding(self, wine: int, vintage: int) -> Mask:
+        """Which bottles hold the wine with that identity, in that vintage; one unknown on either side fits any. (bottles,)."""
+        vintages = self.vintages
+        fits = (vintages == vintage) | (vintages == UNKNOWN_VINTAGE) | (vintage == UNKNOWN_VINTAGE)
+        return np.asarray((self.wines == wine) & fits)
+
+    @property
+    def vintages(self) -> Vintages:
+        """The vintages as questions have them, UNKNOWN_VINTAGE where nobody knows. (bottles,) int64."""
+        return np.where(self.cellar.vintages == UNKNOWN, UNKNOWN_VINTAGE, self.cellar.vintages)
+
+
+def dates_given(bottle: BottleGiven) -> tuple[int, ...]:
+    """The four DATES of a request's bottle in days since 1970, all known or all UNKNOWN.
+
+    A window stated by years is the whole of its last year, and nothing better is known of its peak than the window. Dates that
+    contradict each other are none.
+    """
+    first = bottle.ready_from or (date(bottle.window_from, 1, 1) if bottle.window_from is not None else None)
+    last = bottle.drink_by or (date(bottle.window_to, 12, 31) if bottle.window_to is not None else None)
+    if first is None and last is None and bottle.peak_from is None and bottle.peak_to is None:
+        return (UNKNOWN,) * len(DATES)
+    ready_from = FIRST_DAY if first is None else _day(first)
+    drink_by = LAST_DAY if last is None else _day(last)
+    peak_from = ready_from if bottle.peak_from is None else _day(bottle.peak_from)
+    peak_to = drink_by if bottle.peak_to is None else _day(bottle.peak_to)
+    days = (ready_from, peak_from, peak_to, drink_by)
+    return days if list(days) == sorted(days) else (UNKNOWN,) * len(DATES)
+
+
+def within_window(cellar: Cellar, day: int) -> tuple[Mask, npt.NDArray[np.bool_]]:
+    """Which bottles are known to be within their window on `day` (days since 1970), and which have a window at all. (bottles,) each."""
+    is_known = cellar.dates[0] != UNKNOWN
+    return is_known & (cellar.dates[0] <= day) & (day <= cellar.dates[-1]), is_known
+
+
+def _identities(wine_ids: Sequence[str]) -> Identities:
+    return np.array([identity("wine", wine_id) for wine_id in wine_ids], dtype=np.int64)
+
+
+def _vintage(vintage: float | str | None) -> int:
+    if vintage is None:
+        return UNKNOWN
+    return NON_VINTAGE if vintage == "NV" else int(vintage)
+
+
+def _day(day: date) -> int:
+    return day.toordinal() - _EPOCH

@@ -1,0 +1,79 @@
+"""Wines that go with the wines a member liked: learnt weights between wines, dense or a few for each wine; a source of candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+Float32s = npt.NDArray[np.float32]
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemItem:
+    """Weights from a liked wine to another, by the wines' identities.
+
+    `identities` (wines,) int64 ascending. Dense: `weights` (wines, wines) float32, row: liked, column: asked; `columns` and
+    `offsets` are empty. Sparse: `weights` (entries,), `columns` (entries,) int32 ascending within a row, `offsets` (wines + 1,).
+    """
+
+    identities: Int64s
+    weights: Float32s
+    columns: npt.NDArray[np.int32]
+    offsets: Int64s
+
+    @classmethod
+    def dense(cls, identities: Int64s, weights: Float32s) -> Self:
+        """All weights between `identities` (wines,), which must ascend."""
+        return cls(identities, weights, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64))
+
+    @property
+    def is_dense(self) -> bool:
+        return self.weights.ndim == 2
+
+    def places(self, identities: Int64s) -> Int64s:
+        """Where each identity stands, -1 for a wine that nothing was learnt of; in the shape given."""
+        if not len(self.identities):
+            return np.full(identities.shape, -1, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self.identities, identities), len(self.identities) - 1)
+        return np.where(self.identities[place] == identities, place, -1)
+
+    def between(self, liked: Int64s, asked: Int64s) -> Float32s:
+        """The weight from `liked` to `asked` (places, -1 unknown: 0), which broadcast against each other."""
+        liked, asked = np.broadcast_arrays(liked, asked)
+        known = (liked >= 0) & (asked >= 0)
+        if not self.weights.size:
+            return np.zeros(liked.shape, dtype=np.float32)
+        if self.is_dense:
+            found = self.weights[np.maximum(liked, 0), np.maximum(asked, 0)]
+            return np.asarray(np.where(known, found, 0.0), dtype=np.float32)
+        width = len(self.identities)
+        keys = np.repeat(np.arange(width), np.diff(self.offsets)) * width + self.columns
+        wanted = np.maximum(liked, 0) * width + np.maximum(asked, 0)
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.asarray(np.where(known & (keys[place] == wanted), self.weights[place], 0.0), dtype=np.float32)
+
+    def scores(self, liked: Int64s, counts: Float32s) -> Float32s:
+        """Each question's sum of weights towards every wine: `liked` (questions, items) places, `counts` (questions, items) what each
+        item counts; (questions, wines)."""
+        width = len(self.identities)
+        if not width:
+            return np.zeros((len(liked), 0), dtype=np.float32)
+        given = np.where(liked >= 0, counts, 0.0).astype(np.float32)
+        if self.is_dense:
+            history = np.zeros((len(liked), width), dtype=np.float32)
+            np.add.at(history, (np.arange(len(liked))[:, None], np.maximum(liked, 0)), given)
+            return np.asarray(history @ self.weights, dtype=np.float32)
+        scores = np.zeros((len(liked), width), dtype=np.float32)
+        question, item = np.nonzero(given)
+        row = liked[question, item]
+        lengths = np.diff(self.offsets)[row]
+        ends = np.cumsum(lengths)
+        entry = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths) + np.repeat(self.offsets[row], lengths)
+        np.add.at(
+            scores, (np.repeat(question, lengths), self.columns[entry]), self.weights[entry] * np.repeat(given[question, item], lengths)
+        )
+        return scores

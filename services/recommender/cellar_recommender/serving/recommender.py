@@ -1,0 +1,114 @@
+"""One bundle, ready to answer: opened with digests, fingerprint and golden cases; serving, batch and evaluation hold one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_recommender.serving.forest import Forest
+from cellar_recommender.serving.golden import GoldenCases
+from cellar_recommender.serving.item_item import ItemItem
+from cellar_recommender.serving.recommending import order_of_candidates, rank, retrieve
+from cellar_recommender.serving.sources import TOWERS, Asked, Sources
+from cellar_recommender.serving.towers import MemberInputs, OnnxTowers
+from cellar_shared.bundle.manifest import Bundle, BundleManifest
+from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.events.moments import counted_before
+from cellar_shared.features.counts import RunningCounts
+from cellar_shared.features.encoder import Encoder
+from cellar_shared.features.fingerprint import feature_fingerprint
+from cellar_shared.features.histories import Histories, Questions
+from cellar_shared.features.vocabulary import Vocabulary
+from cellar_shared.features.wines import Wines, no_wines
+
+MODEL: Final = "recommender"
+MEMBER_TOWER_FILE: Final = "member_tower.onnx"
+WINE_TOWER_FILE: Final = "wine_tower.onnx"
+RANKER_FILE: Final = "ranker.onnx"
+VOCABULARY_FILE: Final = "vocabulary.npy"
+ITEM_ITEM_FILE: Final = "item_item.npz"
+GOLDEN_FILE: Final = "golden.npz"
+ROWS_FILE: Final = "rows.npy"
+
+_ITEM_ITEM: Final = ("identities", "weights", "columns", "offsets")
+
+
+@dataclass(frozen=True, slots=True)
+class Recommender:
+    """A bundle's sources and forest, and how many ratings back it looks."""
+
+    manifest: BundleManifest
+    sources: Sources
+    forest: Forest
+    history_limit: int
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the bundle at `path`: digests, fingerprint, then every golden case; BadInput or Incompatible say why not."""
+        bundle = Bundle.open(path, MODEL)
+        if bundle.manifest.feature_fingerprint != feature_fingerprint():
+            raise Incompatible(
+                f"bundle {bundle.manifest.version} was trained with feature fingerprint {bundle.manifest.feature_fingerprint[:12]}, "
+                f"this code has {feature_fingerprint()[:12]}; serve it with the code it was trained with, or train again"
+            )
+        recommender = cls.of_files(bundle.manifest, {name: bundle.read(name) for name in bundle.manifest.files})
+        GoldenCases.from_bytes(bundle.read(GOLDEN_FILE)).replay(recommender.answer)
+        return recommender
+
+    @classmethod
+    def of_files(cls, manifest: BundleManifest, files: Mapping[str, bytes]) -> Self:
+        """The recommender out of a bundle's files; BadInput when one is missing or is not what its name says."""
+        try:
+            vocabulary = Vocabulary(np.load(io.BytesIO(files[VOCABULARY_FILE]), allow_pickle=False))
+            towers = OnnxTowers(files[MEMBER_TOWER_FILE], files[WINE_TOWER_FILE])
+            item_item = item_item_of_bytes(files[ITEM_ITEM_FILE])
+            limit = int(manifest.settings["history_limit"])
+            forest = Forest(files[RANKER_FILE])
+        except (KeyError, ValueError) as error:
+            raise BadInput(f"the bundle lacks or garbles {error}; take it from where it was written") from error
+        return cls(manifest, Sources(Encoder(vocabulary), towers, item_item), forest, limit)
+
+    def asked(self, questions: Questions, counts: RunningCounts) -> Asked:
+        """What sources and ranker read of the members who ask; histories no longer than `history_limit`."""
+        encoded = self.sources.encoder.encode(questions, counts)
+        return Asked(MemberInputs.of(encoded, questions.as_of), tasted_of(questions.histories))
+
+    def answer(self, cases: GoldenCases) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Tower scores and the forest's scores of every wine, -inf for what is no candidate, as golden cases ask for them."""
+        asked = self.asked(cases.questions, cases.counts)
+        shelf = self.sources.shelf(cases.wines, cases.counts, int(counted_before(np.array([cases.as_of]))[0]))
+        tasted = asked.tasted["wine"]
+        rated = (shelf.wines["wine"][None, :, None] == tasted[:, None, :]).any(axis=2)
+        retrieved = retrieve(self.sources, asked, shelf, rated)
+        ranked = rank(self.forest, self.sources, asked, shelf, retrieved)
+        return retrieved.scores[TOWERS], order_of_candidates(retrieved, ranked)
+
+
+def tasted_of(histories: Histories) -> Wines:
+    """WINE records of each history, newest first, padded with wines of which nothing is known; (members, items)."""
+    lengths = histories.lengths
+    place = np.arange(max(1, int(lengths.max(initial=0))))
+    mask = place < lengths[:, None]
+    tasted = no_wines(mask.size).reshape(mask.shape)
+    tasted[mask] = histories.wines[(histories.offsets[1:, None] - 1 - place)[mask]]
+    return tasted
+
+
+def item_item_to_bytes(item_item: ItemItem) -> bytes:
+    """The weights as a NumPy archive of plain arrays."""
+    stream = io.BytesIO()
+    arrays: dict[str, Any] = {name: getattr(item_item, name) for name in _ITEM_ITEM}
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
+
+
+def item_item_of_bytes(content: bytes) -> ItemItem:
+    """The weights that `item_item_to_bytes` wrote."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return ItemItem(*(arrays[name] for name in _ITEM_ITEM))

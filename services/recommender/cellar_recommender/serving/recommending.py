@@ -1,0 +1,65 @@
+"""From questions to one order of wines: sources, candidates, features, forest; evaluation and serving call the same functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_recommender.serving.forest import Forest
+from cellar_recommender.serving.merging import NONE, QUOTAS
+from cellar_recommender.serving.ranking import pair_features
+from cellar_recommender.serving.sources import TOWERS, Asked, Proposed, Shelf, Sources, pool_of, propose
+
+Float32s = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+CANDIDATES: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Each source's `scores` (M, W) of every wine, and the candidates that were `proposed`."""
+
+    scores: Mapping[str, Float32s]
+    proposed: Proposed
+
+
+def retrieve(sources: Sources, asked: Asked, shelf: Shelf, excluded: Bools, limit: int = CANDIDATES) -> Retrieved:
+    """Candidates of all sources for every question; `excluded` (M, W) never come."""
+    scores = sources.scores(asked, shelf)
+    return Retrieved(scores, propose(scores, excluded, QUOTAS, limit))
+
+
+def without(retrieved: Retrieved, source: str, excluded: Bools) -> Retrieved:
+    """What the other sources propose, within their own quotas and filling what is then free."""
+    left = {name: scores for name, scores in retrieved.scores.items() if name != source}
+    return Retrieved(retrieved.scores, propose(left, excluded, QUOTAS, retrieved.proposed.rows.shape[1]))
+
+
+def rank(forest: Forest, sources: Sources, asked: Asked, shelf: Shelf, retrieved: Retrieved) -> Float32s:
+    """The towers' score of each candidate plus the forest's correction, -inf past the end; (M, C) as `retrieved.proposed.rows`."""
+    pool = pool_of(asked, shelf, retrieved.scores[TOWERS], retrieved.proposed)
+    scores = pool.tower + forest.scores(pair_features(pool, sources.item_item))
+    return np.where(pool.is_there, scores, -np.inf).astype(np.float32)
+
+
+def order_of_candidates(retrieved: Retrieved, ranked: Float32s) -> Float32s:
+    """The ranked scores of every wine (M, W), -inf for what is no candidate."""
+    rows = retrieved.proposed.rows
+    scores = np.full(retrieved.scores[TOWERS].shape, -np.inf, dtype=np.float32)
+    question, place = np.nonzero(rows != NONE)
+    scores[question, rows[question, place]] = ranked[question, place]
+    return scores
+
+
+def order_of_all(retrieved: Retrieved, ranked: Float32s) -> Float32s:
+    """Scores of every wine (M, W): candidates as ranked, then all others in the towers' order."""
+    candidates = order_of_candidates(retrieved, ranked)
+    tower = retrieved.scores[TOWERS]
+    lowest = np.where(np.isfinite(candidates), candidates, 0.0).min(axis=1, keepdims=True)
+    behind = tower - tower.max(axis=1, keepdims=True) + np.minimum(lowest, 0.0) - 1.0
+    return np.where(np.isfinite(candidates), candidates, behind).astype(np.float32)

@@ -1,0 +1,119 @@
+"""Where candidates come from: each source scores every wine for a question; the best of each, merged, are what is ranked.
+
+Training, evaluation and serving call these functions, so what is judged offline is what is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from cellar_recommender.serving.item_item import ItemItem
+from cellar_recommender.serving.merging import NONE, best, merge
+from cellar_recommender.serving.ranking import Pool
+from cellar_recommender.serving.towers import WINDOWS, MemberInputs, Towers, WineInputs, wine_inputs
+from cellar_shared.features.candidates import WINE_FEATURES
+from cellar_shared.features.counts import RunningCounts
+from cellar_shared.features.encoder import Encoder
+from cellar_shared.features.tastings import ITEM_FEATURES
+from cellar_shared.features.wines import Wines
+
+Float32s = npt.NDArray[np.float32]
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+TOWERS: Final = "towers"
+ITEM_ITEM: Final = "item_item"
+POPULAR: Final = "popular"
+SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
+YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
+
+_LIKED: Final = list(ITEM_FEATURES).index("liked")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The catalogue as of a day: `wines` (W,) WINE, `inputs` of the wine tower, recent `likes` (W, windows), `vectors` (W, d)."""
+
+    wines: Wines
+    inputs: WineInputs
+    likes: Float32s
+    vectors: Float32s
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Members who ask: what the tower reads of them, and their `tasted` (M, L) WINE records, newest first as the inputs."""
+
+    member: MemberInputs
+    tasted: Wines
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Candidates of M questions: `rows` (M, C) of the catalogue and the number of the source each is owed to, NONE past the end."""
+
+    rows: Int64s
+    owed: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a bundle retrieves with."""
+
+    encoder: Encoder
+    towers: Towers
+    item_item: ItemItem
+
+    def shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
+        """The catalogue as of 00:00 UTC of `day`."""
+        inputs, likes = wine_inputs(self.encoder, wines, counts, day)
+        return Shelf(wines, inputs, likes, self.towers.wines(inputs))
+
+    def scores(self, asked: Asked, shelf: Shelf) -> dict[str, Float32s]:
+        """Each source's scores of every wine for every question; (M, W) float32, -inf where a source has nothing to say."""
+        return {
+            TOWERS: np.asarray(self.towers.members(asked.member) @ shelf.vectors.T, dtype=np.float32),
+            ITEM_ITEM: self._item_item(asked, shelf.wines),
+            POPULAR: np.broadcast_to(popular(shelf.likes), (len(asked.tasted), len(shelf.wines))),
+        }
+
+    def _item_item(self, asked: Asked, wines: Wines) -> Float32s:
+        liked = asked.member.item[..., _LIKED] * asked.member.mask
+        found = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), liked)
+        place = self.item_item.places(wines["wine"])
+        scores = (
+            np.where(place >= 0, found[:, np.maximum(place, 0)], -np.inf) if found.shape[1] else np.full((len(found), len(wines)), -np.inf)
+        )
+        scores[~(liked > 0).any(axis=1)] = -np.inf  # who liked nothing yet is told nothing by wines that go together
+        return np.asarray(scores, dtype=np.float32)
+
+
+def popular(likes: Float32s) -> Float32s:
+    """Likes of the last 90 days, then of the year; (wines,)."""
+    return np.asarray(likes[:, WINDOWS.index("90d")] + YEAR_SHARE * likes[:, WINDOWS.index("365d")], dtype=np.float32)
+
+
+def propose(scores: Mapping[str, Float32s], excluded: Bools, quotas: Mapping[str, int], limit: int) -> Proposed:
+    """The candidates of every question out of the sources' scores; `excluded` (M, W) never come."""
+    lists = {name: best(np.where(excluded, -np.inf, given), limit) for name, given in scores.items()}
+    return Proposed(*merge(lists, quotas, limit))
+
+
+def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed) -> Pool:
+    """What the ranker's features are made of, for the candidates of every question; `tower` (M, W) scores."""
+    rows = np.maximum(proposed.rows, 0)
+    return Pool(
+        asked=shelf.wines[rows],
+        is_there=proposed.rows != NONE,
+        tower=np.take_along_axis(tower, rows, axis=1),
+        member=asked.member,
+        tasted=asked.tasted,
+        features=shelf.inputs.wine[rows, : len(WINE_FEATURES)],
+        likes=shelf.likes[rows],
+        total_likes=np.broadcast_to(shelf.likes.sum(axis=0), (len(rows), len(WINDOWS))),
+    )

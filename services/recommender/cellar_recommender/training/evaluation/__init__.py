@@ -1,0 +1,1 @@
+"""Judges contestants by where they rank what members liked next."""

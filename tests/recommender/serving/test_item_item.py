@@ -1,0 +1,58 @@
+"""Weights between wines: dense and sparse agree, and what is learnt is what the formulas say."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from cellar_recommender.serving.item_item import ItemItem
+from cellar_recommender.training.item_item import ease, learn_item_item, likes_matrix, neighbours
+
+MEMBERS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 3, 3])
+WINES = np.array([70, 20, 50, 20, 50, 70, 20, 90, 90, 50])
+
+
+def test_sparse_weights_answer_as_the_same_weights_kept_dense():
+    kept = learn_item_item(MEMBERS, WINES, dense_at_most=0)
+    assert not kept.is_dense
+    wines = len(kept.identities)
+    full = sparse.csr_array((kept.weights, kept.columns, kept.offsets), shape=(wines, wines)).toarray()
+    dense = ItemItem.dense(kept.identities, full)
+    liked = np.array([[0, 2, -1], [3, 1, 0], [-1, -1, -1]])
+    counts = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 2.0], [1.0, 1.0, 1.0]], dtype=np.float32)
+    np.testing.assert_allclose(kept.scores(liked, counts), dense.scores(liked, counts), rtol=1e-6)
+    np.testing.assert_array_equal(kept.between(liked[:, :, None], np.arange(wines)), dense.between(liked[:, :, None], np.arange(wines)))
+    assert kept.between(np.array([-1, 0]), np.array([0, -1])).tolist() == [0.0, 0.0]
+
+
+def test_a_wine_is_found_by_its_identity_alone():
+    learnt = learn_item_item(MEMBERS, WINES)
+    assert learnt.is_dense
+    assert learnt.places(np.array([20, 50, 70, 90, 91, 0])).tolist() == [0, 1, 2, 3, -1, -1]
+
+
+def test_ease_is_the_ridge_regression_of_each_wine_on_all_others():
+    likes = likes_matrix(MEMBERS, np.unique(WINES, return_inverse=True)[1], 4)
+    dense = likes.toarray().astype(np.float64)
+    weights = ease(likes, 2.0)
+    for wine in range(4):
+        others = [other for other in range(4) if other != wine]
+        solved = np.linalg.solve(dense[:, others].T @ dense[:, others] + 2.0 * np.eye(3), dense[:, others].T @ dense[:, wine])
+        np.testing.assert_allclose(weights[others, wine], solved, atol=1e-6)
+        assert weights[wine, wine] == 0
+
+
+def test_neighbours_are_shrunken_cosines_without_the_wine_itself():
+    likes = likes_matrix(MEMBERS, np.unique(WINES, return_inverse=True)[1], 4)
+    dense = likes.toarray()
+    together, count = dense.T @ dense, dense.sum(axis=0)
+    wanted = together / (np.sqrt(np.outer(count, count)) + 3.0)
+    np.fill_diagonal(wanted, 0.0)
+    np.testing.assert_allclose(neighbours(likes, 4, 3.0).toarray(), wanted, rtol=1e-6)
+    assert (np.diff(neighbours(likes, 1, 3.0).tocsc().indptr) == 1).all()
+
+
+def test_nothing_liked_teaches_nothing():
+    nothing = learn_item_item(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    assert nothing.scores(np.array([[-1]]), np.ones((1, 1), dtype=np.float32)).shape == (1, 0)
+    assert nothing.between(np.array([[-1]]), np.array([-1, -1])).tolist() == [[0.0, 0.0]]
