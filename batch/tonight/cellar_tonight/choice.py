@@ -110,7 +110,12 @@ def _set_aside(lines: Sequence[Line]) -> list[str]:
     """How many lines were not considered, and why."""
     held, past = (sum(line.standing.phase == phase for line in lines) for phase in ("hold", "past"))
     unknown = Counter(line.standing.says or "nothing is known of its window" for line in lines if line.standing.phase is None)
-    notes = [f"Not for tonight: {_lines(held)} before the window, {_lines(past)} past it."] if held or past else []
+    kept = [
+        f"{_lines(count)} {where}"
+        for count, where in ((held, "before the window"), (past, "past it" if held else "past the window"))
+        if count
+    ]
+    notes = [f"Not for tonight: {', '.join(kept)}."] if kept else []
     return notes + [f"Set aside, {_lines(count)}: {says}." for says, count in sorted(unknown.items(), key=lambda item: (-item[1], item[0]))]
 
 

@@ -27,6 +27,9 @@ SCALE_OF_SD: Final = float(np.sqrt(3) / np.pi)
 NARROWEST: Final = 0.02  # between m1 and m2, after everything that moves them (judgement: a week in a young wine, months in an old one)
 AT_ONCE: Final = 8192
 LAST_DAY: Final = 2_932_896  # 31 December 9999, in days since 1970: no calendar goes further
+# Days. A window that was stated by years begins and ends at midnight: the begin's is the new day's, the end's still the old one's, and the
+# last bits of an exponential must not decide it.
+MIDNIGHT: Final = 1e-4
 LONGEST: Final = 1e9  # effective years; longer is as long
 
 PHASES: Final = ("hold", "early", "peak", "late", "past")
@@ -104,13 +107,14 @@ def phase_of(day: npt.ArrayLike, dates: npt.NDArray[np.int64]) -> npt.NDArray[np
 def days_of(points: Floats, bottles: Trajectories) -> npt.NDArray[np.int64]:
     """The calendar days of the four DATES, days since 1970, (4, bottles), from `points` (4, bottles), logs of effective years.
 
-    First days are rounded up, last days down, none lies before an earlier one or after the year 9999.
+    First days are rounded up, last days down (at MIDNIGHT either is the earlier day), none lies before an earlier one or after the year
+    9999.
     """
     days = np.empty(points.shape, np.int64)
     for date, (point, rounded) in enumerate(zip(points, (np.ceil, np.ceil, np.floor, np.floor), strict=True)):
         with np.errstate(over="ignore"):
             exact = bottles.day_of(np.minimum(np.exp(point), LONGEST))
-        days[date] = np.minimum(rounded(exact), LAST_DAY)
+        days[date] = np.minimum(rounded(exact - MIDNIGHT), LAST_DAY)
     return np.maximum.accumulate(days, axis=0)
 
 
