@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
+from time import monotonic
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -39,6 +41,7 @@ class Connection(HttpToolsProtocol):
     # Bytes taken in since the last sign of progress, a head completed or a piece of body.
     _stalled_bytes = 0
     _head_bytes = 0
+    _answered_at_s = -inf
     # Raising in a callback makes uvicorn answer 400 and close: with this sentence.
     _refusal: str | None = None
 
@@ -104,6 +107,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         if self._arrivals:
             self._arrivals.popleft().leave()
+        self._answered_at_s = monotonic()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -114,10 +118,10 @@ class Connection(HttpToolsProtocol):
         """Is there a request whose head has been read and whose answer is not complete?"""
         return self.cycle is not None and not self.cycle.response_complete
 
-    @property
-    def is_expecting(self) -> bool:
-        """Is a request under way or most likely to come: a head half read, or a connection that has not been used yet?"""
-        return not self.is_answering and (self.cycle is None or self._stalled_bytes > 0)
+    def is_expecting(self, since_s: float) -> bool:
+        """Is a request under way or most likely to come: a head half read, a connection that has not been used yet, or one on which
+        an answer went out since then?"""
+        return not self.is_answering and (self.cycle is None or self._stalled_bytes > 0 or self._answered_at_s >= since_s)
 
     def close_after_answer(self) -> None:
         """Say `Connection: close` with the answer that is due, if it has not begun."""

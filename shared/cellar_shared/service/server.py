@@ -27,7 +27,8 @@ logger = logging.getLogger("cellar.service")
 # Longer than the idle time of the usual pools in front, so that it is they who close.
 KEEP_ALIVE_S: Final = 75
 DRAIN_S: Final = 30
-# At the end, how long a connection is kept on which a request is just arriving, or that was made and not used yet (judgement).
+# At the end, how long a connection is kept on which a request is just arriving, that was made and not used yet, or that was used within
+# this time before: whoever asks one thing after the other asks again before they can know of the end (judgement).
 EXPECTED_WITHIN_S: Final = 1.0
 # At the end, how long a handshake under way may take: a round trip between the clients and here, and some (judgement).
 HANDSHAKE_WITHIN_S: Final = 0.2
@@ -108,10 +109,10 @@ class Server(uvicorn.Server):
         self._listener.close()
         if self._opening:
             await asyncio.wait(self._opening)
-        expected_until = monotonic() + EXPECTED_WITHIN_S
-        while (left := self._connections()) and monotonic() < expected_until:
+        end = monotonic()
+        while (left := self._connections()) and monotonic() < end + EXPECTED_WITHIN_S:
             for connection in left:
-                if not connection.is_expecting:
+                if not connection.is_expecting(end - EXPECTED_WITHIN_S):
                     connection.shutdown()
             await asyncio.sleep(0.02)
         await super().shutdown()

@@ -9,6 +9,8 @@ import re
 import signal
 import socket
 import subprocess
+import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -26,6 +28,13 @@ def refuses(port: int) -> bool:
     except ConnectionError:
         return False
     return False
+
+
+def answer_on(connection: socket.socket) -> int:
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    response.read()
+    return response.status
 
 
 # One process
@@ -62,20 +71,51 @@ def test_ctrl_c_gives_no_notice(start):
 def test_after_its_notice_a_process_refuses_connections_and_answers_what_is_on_its_way(start, until, load):
     service = start("--drain-notice-s", "0").ready()
     with contextlib.ExitStack() as stack:
-        unused, begun, waiting = (
-            stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S)) for _ in range(3)
+        unused, begun, waiting, used = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_S)) for _ in range(4)
         )
+        used.sendall(load.REQUEST)
+        answer_on(used)
         begun.sendall(load.REQUEST[:20])
         waiting.sendall(load.REQUEST.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n")[: -len(load.BODY)])
         assert waiting.recv(100).startswith(b"HTTP/1.1 100")
         service.process.send_signal(signal.SIGTERM)
         until(lambda: refuses(service.port))
-        for connection, rest in ((unused, load.REQUEST), (begun, load.REQUEST[20:]), (waiting, load.BODY)):
+        for connection, rest in ((unused, load.REQUEST), (begun, load.REQUEST[20:]), (waiting, load.BODY), (used, load.REQUEST)):
             connection.sendall(rest)
             with connection.makefile("rb") as answer:
                 head = answer.read().partition(b"\r\n\r\n")[0].lower()
             assert (head.split()[1], b"connection: close" in head) == (b"200", True)
     assert service.process.wait(PATIENCE_S) == 0
+
+
+WITH_LITTLE_PATIENCE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import echo
+from cellar_shared.service import server
+from cellar_shared.service.app import build_app
+server.EXPECTED_WITHIN_S = 0.05
+server.serve(build_app(echo.Echo(), limits=echo.PATIENT), port=0, on_listening=lambda host, port: print(port, flush=True))
+"""
+
+
+def test_who_keeps_a_connection_and_asks_nothing_holds_up_no_end(echo, load, until):
+    words = [sys.executable, "-c", WITH_LITTLE_PATIENCE, str(Path(echo.__file__).parent)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process, contextlib.ExitStack() as stack:
+        stack.callback(process.kill)
+        assert process.stdout
+        port = int(process.stdout.readline())
+        unused, used = (stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) for _ in range(2))
+
+        def is_answered() -> bool:
+            used.sendall(load.REQUEST)
+            return answer_on(used) == 200
+
+        until(is_answered)  # it is loaded
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+        assert (unused.recv(1), used.recv(1)) == (b"", b"")
 
 
 def test_under_load_a_single_process_stops_without_losing_a_request_that_it_took(start, load):
