@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, sync_playwright
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser, one for all tests."""
+    """The browser, one for a module's tests: while it runs, Playwright keeps an event loop in this thread, and nothing else may run one."""
     screenshots = _module(HERE / "screenshots.py")
     program = screenshots.chromium()
     if program is None:
