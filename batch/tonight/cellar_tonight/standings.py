@@ -104,7 +104,7 @@ def standings(
     asked = there.select(of_curves.READ)
     keys = Keys.of(asked, places, as_it_stood)
     found = _known(asked, wines, as_it_stood)
-    windows = answers(model or Unlearnt(), _facts(found.pairs, wines))  # type: ignore[arg-type]  # Unlearnt has no manifest
+    windows = answers(model or Unlearnt(), _facts(found, wines))  # type: ignore[arg-type]  # Unlearnt has no manifest
     told = found.pairs.with_columns(m1=windows.m1, s1=windows.s1, m2=windows.m2, s2=windows.s2)
     curves = pl.concat([pl.DataFrame(schema=of_curves.SCHEMA), *curve_rows(keys.table, found.known, places, told)])
     shown = _shown(curves, as_of, years, has_model=model is not None)
@@ -119,12 +119,12 @@ def _known(bottles: pl.DataFrame, wines: pl.DataFrame, as_it_stood: date | None)
     return _Facts(known, asked.select("facts", "year").unique(maintain_order=True))
 
 
-def _facts(pairs: pl.DataFrame, wines: pl.DataFrame) -> pl.DataFrame:
+def _facts(found: _Facts, wines: pl.DataFrame) -> pl.DataFrame:
     """The facts of each pair as the model is told them; of wines with equal facts any stands for all."""
-    digests = pl.concat([pl.DataFrame(schema=FACT_SCHEMA), *digested(wines.lazy())]).select("facts", "wine_id")
     told = [name for name in FACTS if name in wines.columns]
-    about = digests.unique("facts", keep="first", maintain_order=True).join(wines.select("wine_id", *told), on="wine_id", how="left")
-    asked = pairs.rename({"year": "vintage"}).join(about.drop("wine_id"), on="facts", how="left", maintain_order="left")
+    named = found.known.select("facts", "wine_id").unique("facts", keep="first", maintain_order=True)
+    about = named.join(wines.select("wine_id", *told), on="wine_id", how="left").drop("wine_id")
+    asked = found.pairs.rename({"year": "vintage"}).join(about, on="facts", how="left", maintain_order="left")
     return asked.drop("facts")
 
 
