@@ -16,13 +16,13 @@ import msgspec
 import polars as pl
 import pytest
 
-from cellar_preference.serving.predictor import Predictor
 from cellar_preference.training.fit import Recipe
 from cellar_preference.training.network import Shape
 from cellar_preference.training.train import train
 from cellar_shared.bundle.manifest import MANIFEST, BundleManifest, version_of
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.events.tables import DataFolder, DataWriter
+from cellar_shared.liking.predictor import Predictor
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from cellar_preference.serving.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, ROWS_FILE, Predictor
 from cellar_preference.training.export import EXPORT_TOLERANCE
 from cellar_preference.training.learn import learn
 from cellar_preference.training.network import tensors
@@ -21,6 +20,7 @@ from cellar_shared.errors import BadInput, Incompatible
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, moment_of
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.histories import Histories, Questions, wines_of
+from cellar_shared.liking.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, ROWS_FILE, Predictor
 from cellar_shared.store.rating_log import read_rating_log
 
 

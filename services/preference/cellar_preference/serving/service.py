@@ -22,14 +22,15 @@ from cellar_preference.serving.contract import (
     PreferenceRequest,
     WineAnswer,
 )
-from cellar_preference.serving.index import open_index
-from cellar_preference.serving.predictor import MODEL, Prediction, Predictor
-from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
+from cellar_preference.serving.questions import Asked, ask, require_one_member
 from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.errors import CellarError
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
+from cellar_shared.events.moments import counted_before, iso_of
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
+from cellar_shared.liking.offsets import open_index
+from cellar_shared.liking.predictor import MODEL, Prediction, Predictor
+from cellar_shared.service.asking import is_stale, moment_asked
 from cellar_shared.service.contract import NotYet, RequestContext
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.service.wire import ModelNamed
@@ -43,8 +44,6 @@ from cellar_shared.telemetry.recorder import RECORDER
 
 logger = logging.getLogger("cellar.preference")
 
-# A generation is written every night; past two days of silence the answers say that their features are old.
-STALE_AFTER: Final = 2 * MICROSECONDS_PER_DAY
 DEPLOYMENT_VARIABLE: Final = "CELLAR_DEPLOYMENT"
 DECIMALS: Final = 6
 
@@ -179,7 +178,7 @@ class PreferenceService:
         context.stages.lap("model")
         if pinned.track is None and not degraded:
             degraded.append("store_unavailable")
-        if moment - moment % MICROSECONDS_PER_DAY - asked.features_as_of > STALE_AFTER:
+        if is_stale(moment, asked.features_as_of):
             degraded.append("features_stale")
         if asked.is_truncated:
             degraded.append("history_truncated")

@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.predictor import MODEL, ROWS_FILE, Predictor
 from cellar_preference.training.baselines import biases, boosted, wine_rate
 from cellar_preference.training.evaluation.judge import judge_split
 from cellar_preference.training.evaluation.verdict import Evaluation, SplitVerdict
@@ -26,6 +25,7 @@ from cellar_shared.errors import BadInput
 from cellar_shared.evaluation.splits import FEWEST_ROWS, Split, make_splits
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, iso_of, moment_of
 from cellar_shared.events.tables import DataFolder
+from cellar_shared.liking.predictor import MODEL, ROWS_FILE, Predictor
 from cellar_shared.store.looking_back import Span, counts_of
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 

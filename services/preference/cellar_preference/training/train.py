@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, NETWORK_FILE, ROWS_FILE, VOCABULARY_FILE, Predictor
 from cellar_preference.training.export import export_onnx
 from cellar_preference.training.fit import Recipe
 from cellar_preference.training.learn import Learned, learn
@@ -28,6 +27,7 @@ from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.counts import group_keys
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Histories, Questions
+from cellar_shared.liking.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, NETWORK_FILE, ROWS_FILE, VOCABULARY_FILE, Predictor
 from cellar_shared.store.looking_back import Span
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.runtime import OnnxNetwork
 from cellar_shared.bundle.golden import GoldenCases
 from cellar_shared.bundle.manifest import Bundle, BundleManifest
 from cellar_shared.calibration.apply import Calibrator
@@ -22,6 +21,7 @@ from cellar_shared.features.encoder import Encoded, Encoder
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Questions
 from cellar_shared.features.vocabulary import Vocabulary
+from cellar_shared.liking.runtime import OnnxNetwork
 
 MODEL: Final = "preference"
 NETWORK_FILE: Final = "network.onnx"
