@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,26 +17,27 @@ from cellar_recommender.serving.choosing import Asked as Wanted
 from cellar_recommender.serving.columns import WineColumns
 from cellar_recommender.serving.contract import RecommenderRequest, Shortfall
 from cellar_recommender.serving.filters import NO_FILTERS, Excluded
+from cellar_recommender.serving.ladder import Rung
 from cellar_recommender.serving.merging import QUOTAS
 from cellar_recommender.serving.offering import Offer, offer_of, offer_of_cellar
 from cellar_recommender.serving.ownership import Allowed, allow, shortfall
 from cellar_recommender.serving.recommender import Recommender
-from cellar_recommender.serving.recommending import CANDIDATES, Ranking, rank_all
-from cellar_recommender.serving.retrieving import Retrieved, first_allowed, merged, retrieve_allowed
+from cellar_recommender.serving.recommending import CANDIDATES, Ranking, rank_all, some_of
+from cellar_recommender.serving.retrieving import Retrieved, first_allowed, merged, of_lists, retrieve_allowed
 from cellar_recommender.serving.rules import Rules
 from cellar_recommender.serving.sources import POPULAR, PRECOMPUTED, Asked, Shelf
 from cellar_recommender.serving.together import together
+from cellar_recommender.serving.towers import everyones_likes
 from cellar_recommender.serving.understanding import Understood
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.events.moments import counted_before
-from cellar_shared.features.histories import UNKNOWN_VINTAGE, Questions
+from cellar_shared.features.histories import UNKNOWN_VINTAGE, Histories, Questions
 from cellar_shared.features.wines import Wines
 from cellar_shared.store.generation import Generation
 
 Float64s = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 
-Rung = Literal["ranked", "precomputed", "popular"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +58,25 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Recommended:
-    """The list: wines by place among `records` (candidates,), `vintages` (candidates,) and `wine_ids`; `chances` (members, items) or None.
+    """The list: of each item `wine_ids`, identities `wines` (items,) and `vintages` (items,); `chances` (members, items) or None.
 
-    `rung` says what ordered it. `ranking` is what reasons are made of, None on the lower rungs.
+    `rung` says what ordered it, `allowed` what could have been offered. `ranking` is of all candidates, None on the lower rungs.
     """
 
     rung: Rung
     chosen: Chosen
     wine_ids: list[str]
-    records: Wines
+    wines: Int64s
     vintages: Int64s
-    allowed: Allowed
     chances: Float64s | None
-    matched: int
+    allowed: Allowed
     shortfall: Shortfall | None
-    asked: Asked
-    shelf: Shelf
     ranking: Ranking | None
+
+    @property
+    def matched(self) -> int:
+        """How many wines could have been shown."""
+        return self.allowed.matched
 
 
 def recommend(
@@ -105,8 +107,9 @@ def recommend(
     lap("features")
     found, quotas = _candidates(engine, request, offer, today, asked, allowed, lists, step)
     shelf = _shelf(engine, offer, catalogue, today, found.rows, day)
+    totals = everyones_likes(generation.counts, day) if catalogue is None else catalogue.total_likes
     lap("retrieve")
-    ranking = rank_all(recommender.forest, recommender.sources, asked, shelf) if step == "ranked" and len(found.rows) else None
+    ranking = rank_all(recommender.forest, recommender.sources, asked, shelf, totals) if step == "ranked" and len(found.rows) else None
     lap("rank")
     vintages = offer.vintages[found.rows] if offer else np.full(len(found.rows), UNKNOWN_VINTAGE, dtype=np.int64)
     several = len(understood.standings) > 1
@@ -121,12 +124,18 @@ def recommend(
     else:
         chances = chances[:, chosen.places]
     lap("chance")
-    wine_ids = [offer.wine_ids[row] for row in found.rows[chosen.places]] if offer else generation.wine_ids(found.rows[chosen.places])
-    wanted = min(request.limit, len(columns)) if offer is None or request.candidates is not None else request.limit
+    rows = found.rows[chosen.places]
     return Recommended(
-        step, chosen, wine_ids, shelf.wines[chosen.places], vintages[chosen.places], allowed, chances, allowed.matched,
-        shortfall(allowed, len(chosen.places), wanted), asked, shelf, ranking,
-    )  # fmt: skip
+        step,
+        chosen,
+        generation.wine_ids(rows) if offer is None else [offer.wine_ids[row] for row in rows],
+        candidates.columns.wines[chosen.places],
+        vintages[chosen.places],
+        chances,
+        allowed,
+        shortfall(allowed, len(rows), request.limit if offer is None or request.candidates is None else min(request.limit, len(columns))),
+        ranking,
+    )
 
 
 def _offer(request: RecommenderRequest, understood: Understood, generation: Generation) -> Offer | None:
@@ -157,10 +166,12 @@ def _candidates(
     if rung == "ranked":
         found = retrieve_allowed(engine.recommender.sources, today, index, engine.item_rows, asked, allowed.wines, lists)
     else:
-        told = [index.rows_of(wines).astype(np.int64) for wines in lists if rung == "precomputed"]
-        proposals = {PRECOMPUTED: rows[(rows >= 0) & allowed.wines[rows]] for rows in told}
-        quotas = {PRECOMPUTED: CANDIDATES} if proposals else {POPULAR: CANDIDATES}
-        found = merged({**proposals, POPULAR: first_allowed(today.popular, allowed.wines, CANDIDATES)}, quotas, CANDIDATES)
+        proposals = {POPULAR: first_allowed(today.popular, allowed.wines, CANDIDATES)}
+        quotas = {POPULAR: CANDIDATES}
+        if rung == "precomputed":
+            proposals = {PRECOMPUTED: of_lists(lists, index, allowed.wines, CANDIDATES), **proposals}
+            quotas = {PRECOMPUTED: CANDIDATES}
+        found = merged(proposals, quotas, CANDIDATES)
     pinned = pinned_rows(engine.rules, request.intent, index, allowed.wines)
     pinned = pinned[~np.isin(pinned, found.rows)]
     if not len(pinned):
@@ -181,9 +192,9 @@ def _likeliest(engine: Engine, offer: Offer, asked: Asked, rows: Int64s, rung: R
 def _shelf(engine: Engine, offer: Offer | None, catalogue: Catalogue | None, today: Catalogue, rows: Int64s, day: int) -> Shelf:
     """The candidates as of `day`."""
     if offer is None and catalogue is not None:
-        return catalogue.shelf.only(rows)
+        return some_of(catalogue.shelf, rows)
     wines = today.shelf.wines[rows] if offer is None else offer.records[rows]
-    return engine.recommender.sources.shelf(wines, engine.generation.counts, day).among(engine.catalogues.total_likes(day))
+    return engine.recommender.sources.shelf(wines, engine.generation.counts, day)
 
 
 def _scores(ranking: Ranking | None, chances: Float64s | None, candidates: int) -> Float64s:
@@ -207,13 +218,14 @@ def _columns_of(offer: Offer | None, records: Wines, rows: Int64s) -> WineColumn
 
 def _questions(understood: Understood) -> Questions:
     """The members as questions about no wine."""
-    return _about(understood, understood.histories, np.zeros(0, dtype=np.int64), understood.histories.wines[:0], np.zeros(0, dtype=np.int64))
+    none = np.zeros(0, dtype=np.int64)
+    return _about(understood, understood.histories, none, understood.histories.wines[:0], none)
 
 
-def _about(understood: Understood, histories: object, member: Int64s, wines: Wines, vintages: Int64s) -> Questions:
+def _about(understood: Understood, histories: Histories, member: Int64s, wines: Wines, vintages: Int64s) -> Questions:
     members = len(understood.standings)
     return Questions(
-        histories,  # type: ignore[arg-type]
+        histories,
         np.full(members, understood.moment, dtype=np.int64),
         member,
         wines,

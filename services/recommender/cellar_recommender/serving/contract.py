@@ -170,14 +170,15 @@ class RecommendationReason(msgspec.Struct, frozen=True):
 class Item(msgspec.Struct, frozen=True):
     """One wine of the answer; positions count from 1, `score` orders this one answer.
 
-    `propensity` is the chance with which the wine came to this place: 1, but for the one that exploration drew.
+    `propensity` is the chance with which the wine came to this place: 1, but for the one that exploration drew. `probability` is the
+    preference artefact's, of several members the mean; null where the bundle was trained without one.
     """
 
     position: int
     wine_id: str
     vintage: Vintage
     score: float
-    probability: float
+    probability: float | None
     source: str
     propensity: float
     members: list[MemberChance]

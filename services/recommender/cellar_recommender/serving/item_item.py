@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -24,6 +24,12 @@ class ItemItem:
     weights: Float32s
     columns: npt.NDArray[np.int32]
     offsets: Int64s
+    _keys: Int64s = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Where an entry stands in the whole matrix, ascending: looked through by `between`.
+        owners = np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int64), np.diff(self.offsets)) if len(self.offsets) else self.offsets
+        object.__setattr__(self, "_keys", owners * len(self.identities) + self.columns)
 
     @classmethod
     def dense(cls, identities: Int64s, weights: Float32s) -> Self:
@@ -51,10 +57,9 @@ class ItemItem:
             found = self.weights[np.maximum(liked, 0), np.maximum(asked, 0)]
             return np.asarray(np.where(known, found, 0.0), dtype=np.float32)
         width = len(self.identities)
-        keys = np.repeat(np.arange(width), np.diff(self.offsets)) * width + self.columns
         wanted = np.maximum(liked, 0) * width + np.maximum(asked, 0)
-        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.asarray(np.where(known & (keys[place] == wanted), self.weights[place], 0.0), dtype=np.float32)
+        place = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        return np.asarray(np.where(known & (self._keys[place] == wanted), self.weights[place], 0.0), dtype=np.float32)
 
     def scores(self, liked: Int64s, counts: Float32s) -> Float32s:
         """Each question's sum of weights towards every wine: `liked` (questions, items) places, `counts` (questions, items) what each

@@ -23,7 +23,8 @@ CANDIDATES = "candidates"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Wines that were named, each with its vintage once: `wine_ids` as they were written, `columns` to filter them by, `records` (wines,).
+    """Wines that were named, each with its vintage once: `wine_ids` as they were written, `records` and `vintages`
+    (wines,), `columns` to filter them by.
 
     `source` is what they count for in the answer.
     """
@@ -31,13 +32,8 @@ class Offer:
     source: str
     wine_ids: list[str]
     records: Wines
+    vintages: Vintages
     columns: WineColumns
-
-    @property
-    def vintages(self) -> Vintages:
-        """(wines,) int64."""
-        assert self.columns.vintages is not None
-        return self.columns.vintages
 
 
 def offer_of(candidates: Sequence[WineNamed], generation: Generation) -> Offer:
@@ -58,7 +54,7 @@ def _offer(source: str, named: Sequence[tuple[str, int, About | None]], generati
     records, _ = wines_of([once[key] for key in keys], generation)
     wines: Identities = np.array([wine for wine, _ in keys], dtype=np.int64)
     vintages: Vintages = np.array([vintage for _, vintage in keys], dtype=np.int64)
-    return Offer(source, wine_ids, records, WineColumns.of_candidates(records, wines, vintages))
+    return Offer(source, wine_ids, records, vintages, WineColumns.of_candidates(records, wines, vintages))
 
 
 def vintage_told(vintage: int) -> Vintage:

@@ -5,11 +5,12 @@ What comes out is what `recommending.retrieve` finds by scoring every wine (test
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from cellar_recommender.serving.catalogue import Catalogue
 from cellar_recommender.serving.columns import Mask
@@ -18,7 +19,7 @@ from cellar_recommender.serving.recommending import CANDIDATES
 from cellar_recommender.serving.sources import ITEM_ITEM, POPULAR, PRECOMPUTED, TOWERS, Asked, Sources
 from cellar_shared.store.wine_index import WineIndex
 
-Int64s = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Int64s = npt.NDArray[np.int64]
 
 _AT_ONCE: Final = 4096
 
@@ -48,15 +49,18 @@ def retrieve_allowed(
     """
     proposals: dict[str, Int64s] = {
         TOWERS: taking_turns(_of_towers(sources, catalogue, asked, allowed, limit), limit),
-        ITEM_ITEM: taking_turns(
-            [_of_item_item(sources, item_rows, asked, member, allowed, limit) for member in range(len(asked.tasted))], limit
-        ),
+        ITEM_ITEM: taking_turns([_of_item_item(scores, item_rows, allowed, limit) for scores in sources.item_item_scores(asked)], limit),
         POPULAR: first_allowed(catalogue.popular, allowed, limit),
     }
     if lists:
-        rows = [index.rows_of(wines).astype(np.int64) for wines in lists]
-        proposals[PRECOMPUTED] = taking_turns([found[(found >= 0) & allowed[found]] for found in rows], limit)
+        proposals[PRECOMPUTED] = of_lists(lists, index, allowed, limit)
     return merged(proposals, QUOTAS, limit)
+
+
+def of_lists(lists: Sequence[Int64s], index: WineIndex, allowed: Mask, limit: int) -> Int64s:
+    """The rows of precomputed `lists` of wines (identities, best first) that are still there and `allowed`."""
+    rows = [index.rows_of(wines).astype(np.int64) for wines in lists]
+    return taking_turns([found[(found >= 0) & allowed[found]] for found in rows], limit)
 
 
 def merged(proposals: Mapping[str, Int64s], quotas: Mapping[str, int], limit: int) -> Retrieved:
@@ -97,11 +101,10 @@ def first_allowed(places: Int64s, allowed: Mask, limit: int) -> Int64s:
 
 def _of_towers(sources: Sources, catalogue: Catalogue, asked: Asked, allowed: Mask, limit: int) -> list[Int64s]:
     found = catalogue.index.search(sources.towers.members(asked.member), limit, allowed)
-    return [_there(rows) for rows in found.rows]
+    return [rows[rows != NONE].astype(np.int64) for rows in found.rows]
 
 
-def _of_item_item(sources: Sources, item_rows: Int64s, asked: Asked, member: int, allowed: Mask, limit: int) -> Int64s:
-    scores = sources.item_item_scores(asked, slice(member, member + 1))[0]
+def _of_item_item(scores: npt.NDArray[np.float32], item_rows: Int64s, allowed: Mask, limit: int) -> Int64s:
     kept = np.flatnonzero(np.isfinite(scores) & (item_rows >= 0))
     kept = kept[allowed[item_rows[kept]]]
     rows, scores = item_rows[kept], scores[kept]
@@ -110,8 +113,3 @@ def _of_item_item(sources: Sources, item_rows: Int64s, asked: Asked, member: int
         reached = scores >= least
         rows, scores = rows[reached], scores[reached]
     return rows[np.lexsort((rows, -scores))][:limit]
-
-
-def _there(rows: Iterable[int] | np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> Int64s:
-    places = np.asarray(rows, dtype=np.int64)
-    return places[places != NONE]

@@ -3,47 +3,253 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
+from cellar_shared.store.lists import Lists
 
-from cellar_recommender.serving.answering import Engine, Recommended, Rung, recommend
+from cellar_recommender.serving.answering import Engine, recommend
 from cellar_recommender.serving.asking import require_members
-from cellar_recommender.serving.catalogue import Catalogues
-from cellar_recommender.serving.contract import (
-    EXAMPLE,
-    REQUEST_RULES,
-    SEED_MOST,
-    Degradation,
-    Item,
-    MemberAsked,
-    MemberChance,
-    RecommenderAnswer,
-    RecommenderRequest,
-)
-from cellar_recommender.serving.offering import vintage_told
+from cellar_recommender.serving.catalogue import Catalogues, open_catalogue
+from cellar_recommender.serving.contract import EXAMPLE, REQUEST_RULES, SEED_MOST, Degradation, RecommenderAnswer, RecommenderRequest
+from cellar_recommender.serving.ladder import Ladder, Rung
 from cellar_recommender.serving.recommender import MODEL, Recommender
 from cellar_recommender.serving.rules import NO_RULES, Rules
-from cellar_recommender.serving.understanding import Understood, members_of, understand
+from cellar_recommender.serving.telling import items_of
+from cellar_recommender.serving.understanding import members_of, understand
 from cellar_shared.bundle.manifest import require_same_data
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, iso_of
-from cellar_shared.liking.offsets import open_index
-from cellar_shared.service.asking import STALE_AFTER, moment_asked
+from cellar_shared.events.moments import iso_of
+from cellar_shared.liking.offsets import trailing_now
+from cellar_shared.service.asking import is_stale, moment_asked, vintage_number
 from cellar_shared.service.contract import RequestContext
-from cellar_shared.service.deadline import Deadline
+from cellar_shared.service.following import Following, deployment_of
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation, Known
-from cellar_shared.store.lists import Lists
 from cellar_shared.store.opening import STORE_WITHIN_S
-from cellar_shared.store.port import Store, StoreUnavailable, member_key
+from cellar_shared.store.port import Store, member_key
 from cellar_shared.store.swapping import LOOK_EVERY_S
 from cellar_shared.telemetry import names
 from cellar_shared.telemetry.predictions import Answered, PredictionSettings
 from cellar_shared.telemetry.recorder import RECORDER
+
+logger = logging.getLogger("cellar.recommender")
+
+_ADMITTED: dict[Rung, Degradation] = {"precomputed": "precomputed_order", "popular": "popular_order"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pinned:
+    """What one request works on from beginning to end."""
+
+    engine: Engine
+    named: ModelNamed
+
+    @property
+    def generation(self) -> Generation:
+        return self.engine.generation
+
+
+@dataclass(frozen=True, slots=True)
+class _ListsRead:
+    """The precomputed lists of those who ask: `wines` identities, best first, and when the oldest was computed."""
+
+    wines: list[npt.NDArray[np.int64]]
+    precomputed_at: int | None
+
+
+class RecommenderService:
+    """Answers "what should they open or buy next?" with one bundle on one generation."""
+
+    name = MODEL
+    request_type = RecommenderRequest
+    answer_type = RecommenderAnswer
+    example = EXAMPLE
+    request_rules = REQUEST_RULES
+
+    def __init__(
+        self,
+        bundle: Path,
+        store: Store,
+        deployment: str | None = None,
+        predictions: PredictionSettings | None = None,
+        rules: Rules = NO_RULES,
+        *,
+        ladder: Ladder | None = None,
+        store_within_s: float = STORE_WITHIN_S,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        self._bundle = bundle
+        self._store = store
+        self._rules = rules
+        self._deployment = deployment_of(deployment)
+        self._ladder = ladder or Ladder()
+        self._recommender: Recommender | None = None
+        self._following = Following[_Pinned](store, logger, predictions, store_within_s=store_within_s, look_every_s=look_every_s)
+
+    def load(self) -> None:
+        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store (`Following`)."""
+        recommender = self._recommender = self._recommender or Recommender.open(self._bundle)
+        self._following.start(
+            lambda generation_id: self._pin(recommender, generation_id),
+            lambda pinned: recommender.liking is not None and pinned.engine.track is None,
+        )
+
+    async def close(self) -> None:
+        """Let go of the store and of the prediction log."""
+        await self._following.close()
+
+    def _pin(self, recommender: Recommender, generation_id: str) -> _Pinned:
+        """What requests work on once the generation is current."""
+        manifest = recommender.manifest
+        generation = Generation.open(self._store, manifest.feature_fingerprint, generation_id)
+        require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
+        track = None if recommender.liking is None else trailing_now(recommender.liking, generation, self._store)
+        own = open_catalogue(recommender, generation, self._store, say=logger.info)
+        catalogues = Catalogues(recommender, generation, own)
+        item_rows = generation.index.rows_of(recommender.sources.item_item.identities).astype(np.int64)
+        named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
+        RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
+        return _Pinned(Engine(recommender, generation, catalogues, item_rows, track, self._rules), named)
+
+    def metadata(self) -> ModelMetadata:
+        """What is served, in Open Inference Protocol's terms."""
+        engine = self._following.pinned.engine
+        manifest, generation = engine.recommender.manifest, engine.generation.manifest
+        liking = engine.recommender.liking
+        return ModelMetadata(
+            name=MODEL,
+            versions=(manifest.version,),
+            platform="onnx",
+            inputs=(TensorMetadata("request", "BYTES", (1,)),),
+            outputs=(TensorMetadata("score", "FP64", (-1,)),),
+            properties={
+                "generation": generation.id,
+                "events_through": iso_of(generation.events_through),
+                "earliest_as_of": iso_of(generation.earliest_as_of),
+                "trained_through": manifest.trained_through,
+                "feature_fingerprint": manifest.feature_fingerprint,
+                "deployment": self._deployment,
+                "scale": generation.scale,
+                "preference": "" if liking is None else liking.manifest.version,
+                "rules": self._rules.version or "",
+                "index": engine.catalogues.own.index.told,
+            },
+        )
+
+    async def score(self, request: RecommenderRequest, context: RequestContext) -> RecommenderAnswer:
+        """The answer to one request; Problem for what cannot be answered."""
+        pinned = self._following.pinned
+        engine, generation = pinned.engine, pinned.generation
+        require_members(request)
+        moment = moment_asked(request.as_of, context.received_at, generation)
+        degraded: list[Degradation] = []
+        stored: list[Known | None] = []
+        for member in members_of(request):
+            known, is_there = (None, True) if member.member_id is None else await self._following.read(generation.known(member.member_id))
+            if not is_there and not degraded:
+                degraded.append("store_unavailable")
+            stored.append(known)
+        context.stages.lap("store")
+        context.deadline.require()
+        recommender = engine.recommender
+        liking_limit = recommender.history_limit if recommender.liking is None else recommender.liking.history_limit
+        understood = understand(request, stored, moment, generation, recommender.history_limit, liking_limit)
+        lists = self._lists(request, stored, moment)
+        seed = request.seed
+        if seed is None and request.explore > 0:
+            seed = secrets.randbelow(SEED_MOST + 1)
+        ranking = _Ranking(self._ladder, context, bool(lists.wines))
+        made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung)
+        items = items_of(engine, made, understood, with_reasons=request.explain)
+        context.stages.lap("tell")
+        context.deadline.require()
+        if recommender.liking is not None and engine.track is None and not degraded:
+            degraded.append("store_unavailable")
+        if is_stale(moment, understood.features_as_of):
+            degraded.append("features_stale")
+        if understood.is_truncated:
+            degraded.append("history_truncated")
+        if made.rung in _ADMITTED:
+            degraded.append(_ADMITTED[made.rung])
+        for reason in degraded:
+            RECORDER.count(names.ANSWERS_DEGRADED, 1, (reason,))
+        answer = RecommenderAnswer(
+            request_id=context.request_id,
+            model=pinned.named,
+            as_of=iso_of(moment),
+            features_as_of=iso_of(understood.features_as_of),
+            precomputed_at=None if lists.precomputed_at is None else iso_of(lists.precomputed_at),
+            degraded=degraded,
+            seed=seed,
+            rules_version=self._rules.version,
+            sources=made.chosen.told,
+            matched=made.matched,
+            shortfall=made.shortfall,
+            items=items,
+        )
+        if self._following.predictions is not None:
+            self._following.predictions.record(_logged(request, context, answer, pinned))
+        return answer
+
+    def _lists(self, request: RecommenderRequest, stored: Sequence[Known | None], moment: int) -> _ListsRead:
+        """What a night computed for those who ask, where it was for such a question: a list is of what to buy, and never from after T."""
+        lists = self._lists_now()
+        found, computed = [], []
+        if lists is not None and request.intent in ("buy", "gift") and request.candidates is None:
+            for member, known in zip(members_of(request), stored, strict=True):
+                if member.member_id is None or known is None or known.forgotten_at > lists.manifest.overlay_through:
+                    continue
+                one = lists.of(member_key(member.member_id))
+                if one is not None and one.precomputed_at <= moment:
+                    found.append(one.wines)
+                    computed.append(one.precomputed_at)
+        return _ListsRead(found, min(computed, default=None))
+
+    def _lists_now(self) -> Lists | None:
+        raise NotImplementedError
+
+
+class _Ranking:
+    """One request's way down the ladder: what there is time for, and how long ranking then took."""
+
+    def __init__(self, ladder: Ladder, context: RequestContext, has_list: bool) -> None:
+        self._ladder, self._context, self._has_list = ladder, context, has_list
+        self._began: float | None = None
+
+    def rung(self) -> Rung:
+        self._context.deadline.require()
+        rung = self._ladder.rung(self._context.deadline.left_ms(), self._has_list)
+        self._began = perf_counter() if rung == "ranked" else None
+        return rung
+
+    def lap(self, stage: str) -> None:
+        self._context.stages.lap(stage)
+        if stage == "rank" and self._began is not None:
+            self._ladder.took((perf_counter() - self._began) * 1000)
+
+
+def _logged(request: RecommenderRequest, context: RequestContext, answer: RecommenderAnswer, pinned: _Pinned) -> Answered:
+    """The answer as the prediction log takes it: what was shown, nothing of the histories it stands on."""
+    shown = [item for item in answer.items if item.probability is not None]
+    return Answered(
+        request_id=context.request_id,
+        asked_at=context.received_at,
+        as_of=answer.as_of,
+        member_id=request.member_id,
+        wine_ids=[item.wine_id for item in shown],
+        vintages=[None if item.vintage is None else vintage_number(item.vintage) for item in shown],
+        raw_scores=[item.score for item in shown],
+        probabilities=[item.probability for item in shown],
+        bundle=pinned.named.version,
+        generation=pinned.named.generation,
+        deployment=pinned.named.deployment,
+        attempt=context.attempt,
+        degraded=answer.degraded,
+        feature_fingerprint=pinned.engine.recommender.manifest.feature_fingerprint,
+    )

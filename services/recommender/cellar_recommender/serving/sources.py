@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cellar_recommender.serving.item_item import ItemItem
 from cellar_recommender.serving.merging import NONE, best, merge
 from cellar_recommender.serving.ranking import Pool
-from cellar_recommender.serving.towers import WINDOWS, MemberInputs, Towers, WineInputs, wine_inputs
+from cellar_recommender.serving.towers import WINDOWS, MemberInputs, Towers, wine_inputs
 from cellar_shared.features.candidates import WINE_FEATURES
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
@@ -30,17 +30,19 @@ TOWERS: Final = "towers"
 ITEM_ITEM: Final = "item_item"
 POPULAR: Final = "popular"
 SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
+PRECOMPUTED: Final = "precomputed"  # what a night put on a member's list: served only, since it comes from these very sources
 YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
+WINES_AT_ONCE: Final = 32_768  # encoding one takes about 2 KB on the way
 
 _LIKED: Final = list(ITEM_FEATURES).index("liked")
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The catalogue as of a day: `wines` (W,) WINE, `inputs` of the wine tower, recent `likes` (W, windows), `vectors` (W, d)."""
+    """The catalogue as of a day: `wines` (W,) WINE, their WINE_FEATURES as `features`, recent `likes` (W, windows), `vectors` (W, d)."""
 
     wines: Wines
-    inputs: WineInputs
+    features: Float32s
     likes: Float32s
     vectors: Float32s
 
@@ -71,8 +73,12 @@ class Sources:
 
     def shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
         """The catalogue as of 00:00 UTC of `day`."""
+        parts = [self._part_of_shelf(wines[rows], counts, day) for rows in slices_of(len(wines))]
+        return Shelf(wines, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "likes", "vectors")))
+
+    def _part_of_shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
         inputs, likes = wine_inputs(self.encoder, wines, counts, day)
-        return Shelf(wines, inputs, likes, self.towers.wines(inputs))
+        return Shelf(wines, inputs.wine[:, : len(WINE_FEATURES)], likes, self.towers.wines(inputs))
 
     def scores(self, asked: Asked, shelf: Shelf) -> dict[str, Float32s]:
         """Each source's scores of every wine for every question; (M, W) float32, -inf where a source has nothing to say."""
@@ -83,19 +89,38 @@ class Sources:
         }
 
     def _item_item(self, asked: Asked, wines: Wines) -> Float32s:
-        liked = asked.member.item[..., _LIKED] * asked.member.mask
-        found = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), liked)
+        found = self.item_item_scores(asked)
         place = self.item_item.places(wines["wine"])
-        scores = (
-            np.where(place >= 0, found[:, np.maximum(place, 0)], -np.inf) if found.shape[1] else np.full((len(found), len(wines)), -np.inf)
-        )
-        scores[~(liked > 0).any(axis=1)] = -np.inf  # who liked nothing yet is told nothing by wines that go together
-        return np.asarray(scores, dtype=np.float32)
+        if not found.shape[1]:
+            return np.full((len(found), len(wines)), -np.inf, dtype=np.float32)
+        return np.where(place >= 0, found[:, np.maximum(place, 0)], np.float32(-np.inf))
+
+    def item_item_scores(self, asked: Asked) -> Float32s:
+        """Scores of the wines that weights were learnt for, (M, wines of item_item); -inf for members who liked nothing yet.
+
+        Where only some weights are kept a wine without one to what was liked has nothing to say either.
+        """
+        liked = asked.member.item[..., _LIKED] * asked.member.mask
+        scores = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), liked)
+        if not self.item_item.is_dense:
+            scores[scores == 0] = -np.inf
+        scores[~(liked > 0).any(axis=1)] = -np.inf
+        return scores
+
+
+def slices_of(wines: int) -> list[slice]:
+    """All of `wines` rows, WINES_AT_ONCE at a time; one empty slice where there are none."""
+    return [slice(start, min(start + WINES_AT_ONCE, wines)) for start in range(0, max(1, wines), WINES_AT_ONCE)]
 
 
 def popular(likes: Float32s) -> Float32s:
     """Likes of the last 90 days, then of the year; (wines,)."""
     return np.asarray(likes[:, WINDOWS.index("90d")] + YEAR_SHARE * likes[:, WINDOWS.index("365d")], dtype=np.float32)
+
+
+def total_likes(likes: Float32s) -> Float32s:
+    """Likes of all wines together in each window; (windows,)."""
+    return likes.sum(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def propose(scores: Mapping[str, Float32s], excluded: Bools, quotas: Mapping[str, int], limit: int) -> Proposed:
@@ -104,8 +129,11 @@ def propose(scores: Mapping[str, Float32s], excluded: Bools, quotas: Mapping[str
     return Proposed(*merge(lists, quotas, limit))
 
 
-def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed) -> Pool:
-    """What the ranker's features are made of, for the candidates of every question; `tower` (M, W) scores."""
+def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed, totals: Float32s | None = None) -> Pool:
+    """What the ranker's features are made of, for the candidates of every question; `tower` (M, W) scores.
+
+    `totals` (windows,) are the likes of the whole catalogue, where the shelf holds only some of it.
+    """
     rows = np.maximum(proposed.rows, 0)
     return Pool(
         asked=shelf.wines[rows],
@@ -113,7 +141,7 @@ def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed) -> 
         tower=np.take_along_axis(tower, rows, axis=1),
         member=asked.member,
         tasted=asked.tasted,
-        features=shelf.inputs.wine[rows, : len(WINE_FEATURES)],
+        features=shelf.features[rows],
         likes=shelf.likes[rows],
-        total_likes=np.broadcast_to(shelf.likes.sum(axis=0), (len(rows), len(WINDOWS))),
+        total_likes=np.broadcast_to(total_likes(shelf.likes) if totals is None else totals, (len(rows), len(WINDOWS))),
     )
