@@ -5,7 +5,7 @@ Training, evaluation and serving call these functions, so what is judged offline
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from cellar_recommender.serving.item_item import ItemItem
 from cellar_recommender.serving.merging import NONE, best, merge
 from cellar_recommender.serving.ranking import Pool
-from cellar_recommender.serving.towers import WINDOWS, MemberInputs, Towers, WineInputs, wine_inputs
+from cellar_recommender.serving.towers import WINDOWS, MemberInputs, Towers, wine_inputs
 from cellar_shared.features.candidates import WINE_FEATURES
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
@@ -31,16 +31,17 @@ ITEM_ITEM: Final = "item_item"
 POPULAR: Final = "popular"
 SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
 YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
+WINES_AT_ONCE: Final = 32_768  # encoding one takes about 2 KB on the way
 
 _LIKED: Final = list(ITEM_FEATURES).index("liked")
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The catalogue as of a day: `wines` (W,) WINE, `inputs` of the wine tower, recent `likes` (W, windows), `vectors` (W, d)."""
+    """The catalogue as of a day: `wines` (W,) WINE, their WINE_FEATURES as `features`, recent `likes` (W, windows), `vectors` (W, d)."""
 
     wines: Wines
-    inputs: WineInputs
+    features: Float32s
     likes: Float32s
     vectors: Float32s
 
@@ -71,8 +72,15 @@ class Sources:
 
     def shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
         """The catalogue as of 00:00 UTC of `day`."""
-        inputs, likes = wine_inputs(self.encoder, wines, counts, day)
-        return Shelf(wines, inputs, likes, self.towers.wines(inputs))
+        parts = list(self.parts_of_shelf(wines, counts, day))
+        return Shelf(wines, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "likes", "vectors")))
+
+    def parts_of_shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Iterator[Shelf]:
+        """The same, WINES_AT_ONCE at a time in the order of `wines`; one empty part where there are none."""
+        for start in range(0, max(1, len(wines)), WINES_AT_ONCE):
+            part = np.ascontiguousarray(wines[start : start + WINES_AT_ONCE])
+            inputs, likes = wine_inputs(self.encoder, part, counts, day)
+            yield Shelf(part, inputs.wine[:, : len(WINE_FEATURES)], likes, self.towers.wines(inputs))
 
     def scores(self, asked: Asked, shelf: Shelf) -> dict[str, Float32s]:
         """Each source's scores of every wine for every question; (M, W) float32, -inf where a source has nothing to say."""
@@ -98,6 +106,11 @@ def popular(likes: Float32s) -> Float32s:
     return np.asarray(likes[:, WINDOWS.index("90d")] + YEAR_SHARE * likes[:, WINDOWS.index("365d")], dtype=np.float32)
 
 
+def total_likes(likes: Float32s) -> Float32s:
+    """Likes of all wines together in each window; (windows,)."""
+    return likes.sum(axis=0, dtype=np.float64).astype(np.float32)
+
+
 def propose(scores: Mapping[str, Float32s], excluded: Bools, quotas: Mapping[str, int], limit: int) -> Proposed:
     """The candidates of every question out of the sources' scores; `excluded` (M, W) never come."""
     lists = {name: best(np.where(excluded, -np.inf, given), limit) for name, given in scores.items()}
@@ -113,7 +126,7 @@ def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed) -> 
         tower=np.take_along_axis(tower, rows, axis=1),
         member=asked.member,
         tasted=asked.tasted,
-        features=shelf.inputs.wine[rows, : len(WINE_FEATURES)],
+        features=shelf.features[rows],
         likes=shelf.likes[rows],
-        total_likes=np.broadcast_to(shelf.likes.sum(axis=0), (len(rows), len(WINDOWS))),
+        total_likes=np.broadcast_to(total_likes(shelf.likes), (len(rows), len(WINDOWS))),
     )

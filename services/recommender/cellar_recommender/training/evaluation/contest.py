@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cellar_recommender.serving.forest import Forest
 from cellar_recommender.serving.recommending import CANDIDATES, Retrieved, order_of_all, rank, retrieve, without
 from cellar_recommender.serving.sources import SOURCES, TOWERS, Sources
-from cellar_recommender.serving.towers import WINDOWS, Towers
+from cellar_recommender.serving.towers import WINDOWS, Towers, wine_inputs
 from cellar_recommender.training.asking import Group, groups
 from cellar_recommender.training.baselines import BASELINES, Scorer
 from cellar_recommender.training.evaluation.judge import Standings, estimate_of, judge_contestants
@@ -73,7 +73,7 @@ class Contest:
             answers = rows.wine_rows[group.places]
             retrieved = retrieve(self.sources, group.asked, group.shelf, group.rated)
             year = group.shelf.likes[:, YEAR]
-            for name, scores in self._answers(group, retrieved):
+            for name, scores in self._answers(rows, group, retrieved):
                 standings.setdefault(name, Standings(catalogue)).add(np.where(group.rated, -np.inf, scores), answers, year)
             for name, found in _recall(group, retrieved, answers).items():
                 recalled.setdefault(name, []).append(found)
@@ -98,7 +98,7 @@ class Contest:
             note=told.note,
         )
 
-    def _answers(self, group: Group, retrieved: Retrieved) -> Iterator[tuple[str, Float32s]]:
+    def _answers(self, rows: LikedRows, group: Group, retrieved: Retrieved) -> Iterator[tuple[str, Float32s]]:
         """Each contestant's scores of every wine for the group's questions; (questions, wines)."""
         yield WHOLE, self._ranked(group, retrieved)
         yield TOWERS_ALONE, retrieved.scores[TOWERS]
@@ -109,7 +109,8 @@ class Contest:
         for source in SOURCES if self.is_taken_apart else ():
             yield f"without {source}", self._ranked(group, without(retrieved, source, group.rated))
         if self.uncorrected is not None:
-            vectors = self.uncorrected.members(group.asked.member), self.uncorrected.wines(group.shelf.inputs)
+            inputs, _ = wine_inputs(self.sources.encoder, group.shelf.wines, rows.counts, int(rows.days[group.places[0]]))
+            vectors = self.uncorrected.members(group.asked.member), self.uncorrected.wines(inputs)
             yield NO_LOGQ, np.asarray(vectors[0] @ vectors[1].T, dtype=np.float32)
 
     def _ranked(self, group: Group, retrieved: Retrieved) -> Float32s:
