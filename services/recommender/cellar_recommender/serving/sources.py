@@ -5,7 +5,7 @@ Training, evaluation and serving call these functions, so what is judged offline
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,12 +73,15 @@ class Sources:
 
     def shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
         """The catalogue as of 00:00 UTC of `day`."""
-        parts = [self._part_of_shelf(wines[rows], counts, day) for rows in slices_of(len(wines))]
+        parts = list(self.parts_of_shelf(wines, counts, day))
         return Shelf(wines, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "likes", "vectors")))
 
-    def _part_of_shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
-        inputs, likes = wine_inputs(self.encoder, wines, counts, day)
-        return Shelf(wines, inputs.wine[:, : len(WINE_FEATURES)], likes, self.towers.wines(inputs))
+    def parts_of_shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Iterator[Shelf]:
+        """The same, WINES_AT_ONCE at a time in the order of `wines`; one empty part where there are none."""
+        for start in range(0, max(1, len(wines)), WINES_AT_ONCE):
+            part = np.ascontiguousarray(wines[start : start + WINES_AT_ONCE])
+            inputs, likes = wine_inputs(self.encoder, part, counts, day)
+            yield Shelf(part, inputs.wine[:, : len(WINE_FEATURES)], likes, self.towers.wines(inputs))
 
     def scores(self, asked: Asked, shelf: Shelf) -> dict[str, Float32s]:
         """Each source's scores of every wine for every question; (M, W) float32, -inf where a source has nothing to say."""
