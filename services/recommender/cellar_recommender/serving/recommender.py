@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from cellar_recommender.serving.contributions import TREES_FILE, Trees
 from cellar_recommender.serving.forest import Forest
 from cellar_recommender.serving.golden import GoldenCases
 from cellar_recommender.serving.item_item import ItemItem
@@ -41,12 +42,13 @@ _ITEM_ITEM: Final = ("identities", "weights", "columns", "offsets")
 
 @dataclass(frozen=True, slots=True)
 class Recommender:
-    """A bundle's sources and forest, and how many ratings back it looks."""
+    """A bundle's sources and forest, the forest once more as plain `trees` that tell why, and how many ratings back it looks."""
 
     manifest: BundleManifest
     sources: Sources
     forest: Forest
     history_limit: int
+    trees: Trees
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -70,9 +72,10 @@ class Recommender:
             item_item = item_item_of_bytes(files[ITEM_ITEM_FILE])
             limit = int(manifest.settings["history_limit"])
             forest = Forest(files[RANKER_FILE])
+            trees = Trees.from_bytes(files[TREES_FILE])
         except (KeyError, ValueError) as error:
             raise BadInput(f"the bundle lacks or garbles {error}; take it from where it was written") from error
-        return cls(manifest, Sources(Encoder(vocabulary), towers, item_item), forest, limit)
+        return cls(manifest, Sources(Encoder(vocabulary), towers, item_item), forest, limit, trees)
 
     def asked(self, questions: Questions, counts: RunningCounts) -> Asked:
         """What sources and ranker read of the members who ask; histories no longer than `history_limit`."""

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from cellar_recommender.serving.contributions import TREES_FILE
 from cellar_recommender.serving.golden import GoldenCases
 from cellar_recommender.serving.recommender import (
     GOLDEN_FILE,
@@ -30,6 +31,7 @@ from cellar_recommender.serving.recommender import (
 )
 from cellar_recommender.serving.towers import MemberInputs, wine_inputs
 from cellar_recommender.training.export import export_towers
+from cellar_recommender.training.forest_export import plain_trees
 from cellar_recommender.training.learn import Learned, Settings, learn
 from cellar_recommender.training.rows import HISTORY_LIMIT
 from cellar_shared.bundle.lineage import commit_of
@@ -117,6 +119,7 @@ def _files(learned: Learned, golden: GoldenCases, event_ids: npt.NDArray[np.uint
         MEMBER_TOWER_FILE: member_tower,
         WINE_TOWER_FILE: wine_tower,
         RANKER_FILE: learned.ranker,
+        TREES_FILE: plain_trees(learned.ranker).to_bytes(),
         VOCABULARY_FILE: _npy(sources.encoder.vocabulary.identities),
         ITEM_ITEM_FILE: item_item_to_bytes(sources.item_item),
         ROWS_FILE: _npy(np.sort(event_ids)),
