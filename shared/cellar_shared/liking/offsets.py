@@ -44,6 +44,15 @@ def open_index(predictor: Predictor, generation: Generation, store: Store) -> Tr
     return track
 
 
+def trailing_now(predictor: Predictor, generation: Generation, store: Store) -> TrailingOffset | None:
+    """As `open_index`; None while there is none and the members cannot be read: answers then go without."""
+    try:
+        return open_index(predictor, generation, store)
+    except StoreUnavailable as error:
+        logger.warning("answers go without trailing offsets: %s", error)
+        return None
+
+
 def _read(file: Path) -> TrailingOffset | None:
     """What was kept in `file`; None where there is nothing or nothing that can be read."""
     try:

@@ -24,7 +24,7 @@ from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.events.moments import counted_before, iso_of
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
-from cellar_shared.liking.offsets import open_index
+from cellar_shared.liking.offsets import trailing_now
 from cellar_shared.liking.predictor import MODEL, Prediction, Predictor
 from cellar_shared.service.asking import is_stale, moment_asked
 from cellar_shared.service.contract import RequestContext
@@ -33,7 +33,7 @@ from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.opening import STORE_WITHIN_S
-from cellar_shared.store.port import Store, StoreUnavailable
+from cellar_shared.store.port import Store
 from cellar_shared.store.swapping import LOOK_EVERY_S
 from cellar_shared.telemetry import names
 from cellar_shared.telemetry.predictions import Answered, PredictionSettings
@@ -95,11 +95,7 @@ class PreferenceService:
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        try:
-            track = open_index(predictor, generation, self._store)
-        except StoreUnavailable as error:
-            logger.warning("answers go without trailing offsets: %s", error)
-            track = None
+        track = trailing_now(predictor, generation, self._store)
         pinned = _Pinned(predictor, generation, track, named)
         RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
         return pinned

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from cellar_shared.store.lists import Lists
 
 from cellar_recommender.serving.catalogue import Catalogue, Catalogues
 from cellar_recommender.serving.choosing import PINNED, Candidates, Chosen, choose, pinned_rows
@@ -19,7 +20,7 @@ from cellar_recommender.serving.contract import RecommenderRequest, Shortfall
 from cellar_recommender.serving.filters import NO_FILTERS, Excluded
 from cellar_recommender.serving.ladder import Rung
 from cellar_recommender.serving.merging import QUOTAS
-from cellar_recommender.serving.offering import Offer, offer_of, offer_of_cellar
+from cellar_recommender.serving.offering import CELLAR, Offer, offer_of, offer_of_cellar
 from cellar_recommender.serving.ownership import Allowed, allow, shortfall
 from cellar_recommender.serving.recommender import Recommender
 from cellar_recommender.serving.recommending import CANDIDATES, Ranking, rank_all, some_of
@@ -39,13 +40,12 @@ Float64s = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Engine:
     """A bundle on a generation with a shop's rules: all that answers are made of.
 
     `item_rows` (wines of the item-item weights,) int64 are their rows in the catalogue, -1 for none. `track`: the trailing
-    offsets of the chance of a like; None where there are none yet.
+    offsets of the chance of a like, `lists` what a night computed; None where there are none yet.
     """
 
     recommender: Recommender
@@ -53,6 +53,7 @@ class Engine:
     catalogues: Catalogues
     item_rows: Int64s
     track: TrailingOffset | None
+    lists: Lists | None
     rules: Rules
 
 
@@ -133,7 +134,7 @@ def recommend(
         vintages[chosen.places],
         chances,
         allowed,
-        shortfall(allowed, len(rows), request.limit if offer is None or request.candidates is None else min(request.limit, len(columns))),
+        shortfall(allowed, len(rows), request.limit if offer is not None and offer.source == CELLAR else min(request.limit, len(columns))),
         ranking,
     )
 

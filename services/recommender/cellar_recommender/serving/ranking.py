@@ -6,7 +6,7 @@ Training, evaluation and serving make the features here, from the same values, f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -69,6 +69,12 @@ class Pool:
         member = MemberInputs(**{name: values[rows] for name, values in self.member.inputs().items()})
         others = {name: getattr(self, name)[rows] for name in self.__slots__ if name != "member"}
         return Pool(member=member, **others)
+
+
+def of_wines(pool: Pool, places: Int64s) -> Pool:
+    """The same questions with only the candidates at `places`."""
+    columns = ("asked", "is_there", "tower", "features", "likes")
+    return replace(pool, **{name: getattr(pool, name)[:, places] for name in columns})
 
 
 def pair_features(pool: Pool, item_item: ItemItem) -> Float32s:

@@ -50,7 +50,7 @@ def rank(forest: Forest, sources: Sources, asked: Asked, shelf: Shelf, retrieved
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A shelf ranked for M members: `tower` (M, C) scores, `features` (M, C, FEATURES), the final `scores` (M, C), the `pool` behind them."""
+    """A shelf ranked for M members: `tower` (M, C), `features` (M, C, FEATURES), the final `scores` (M, C); `pool` lies behind them."""
 
     pool: Pool
     tower: Float32s

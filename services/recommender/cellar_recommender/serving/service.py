@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
-from cellar_shared.store.lists import Lists
+from cellar_shared.store.lists import Lists, lists_id
 
 from cellar_recommender.serving.answering import Engine, recommend
 from cellar_recommender.serving.asking import require_members
@@ -23,6 +23,7 @@ from cellar_recommender.serving.rules import NO_RULES, Rules
 from cellar_recommender.serving.telling import items_of
 from cellar_recommender.serving.understanding import members_of, understand
 from cellar_shared.bundle.manifest import require_same_data
+from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.events.moments import iso_of
 from cellar_shared.liking.offsets import trailing_now
 from cellar_shared.service.asking import is_stale, moment_asked, vintage_number
@@ -90,32 +91,53 @@ class RecommenderService:
         self._deployment = deployment_of(deployment)
         self._ladder = ladder or Ladder()
         self._recommender: Recommender | None = None
+        self._engine: Engine | None = None  # the newest; of the thread that pins
         self._following = Following[_Pinned](store, logger, predictions, store_within_s=store_within_s, look_every_s=look_every_s)
 
     def load(self) -> None:
         """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store (`Following`)."""
         recommender = self._recommender = self._recommender or Recommender.open(self._bundle)
-        self._following.start(
-            lambda generation_id: self._pin(recommender, generation_id),
-            lambda pinned: recommender.liking is not None and pinned.engine.track is None,
-        )
+        self._following.start(lambda generation_id: self._pin(recommender, generation_id), self._could_be_newer)
 
     async def close(self) -> None:
         """Let go of the store and of the prediction log."""
         await self._following.close()
 
     def _pin(self, recommender: Recommender, generation_id: str) -> _Pinned:
-        """What requests work on once the generation is current."""
+        """What requests work on once the generation is current, or newer lists of the same one are there."""
         manifest = recommender.manifest
-        generation = Generation.open(self._store, manifest.feature_fingerprint, generation_id)
-        require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
-        track = None if recommender.liking is None else trailing_now(recommender.liking, generation, self._store)
-        own = open_catalogue(recommender, generation, self._store, say=logger.info)
-        catalogues = Catalogues(recommender, generation, own)
-        item_rows = generation.index.rows_of(recommender.sources.item_item.identities).astype(np.int64)
-        named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
-        return _Pinned(Engine(recommender, generation, catalogues, item_rows, track, self._rules), named)
+        lists = Lists.open_current(self._store, manifest.version)
+        before = self._engine
+        if before is not None and before.generation.manifest.id == generation_id:
+            engine = replace(before, lists=lists, track=before.track or self._trailing(recommender, before.generation))
+        else:
+            generation = Generation.open(self._store, manifest.feature_fingerprint, generation_id)
+            require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
+            own = open_catalogue(recommender, generation, self._store, say=logger.info)
+            engine = Engine(
+                recommender,
+                generation,
+                Catalogues(recommender, generation, own),
+                generation.index.rows_of(recommender.sources.item_item.identities).astype(np.int64),
+                self._trailing(recommender, generation),
+                lists,
+                self._rules,
+            )
+        named = ModelNamed(MODEL, manifest.version, self._deployment, generation_id, manifest.trained_through)
+        RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation_id), alone=True)
+        self._engine = engine
+        return _Pinned(engine, named)
+
+    def _trailing(self, recommender: Recommender, generation: Generation) -> TrailingOffset | None:
+        return None if recommender.liking is None else trailing_now(recommender.liking, generation, self._store)
+
+    def _could_be_newer(self, pinned: _Pinned) -> bool:
+        """Are there offsets to be made that could not be, or lists that came since?"""
+        engine = pinned.engine
+        if engine.recommender.liking is not None and engine.track is None:
+            return True
+        standing = None if engine.lists is None else engine.lists.manifest.id
+        return lists_id(self._store, engine.recommender.manifest.version) != standing
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -160,7 +182,7 @@ class RecommenderService:
         recommender = engine.recommender
         liking_limit = recommender.history_limit if recommender.liking is None else recommender.liking.history_limit
         understood = understand(request, stored, moment, generation, recommender.history_limit, liking_limit)
-        lists = self._lists(request, stored, moment)
+        lists = _lists(engine, request, stored, moment)
         seed = request.seed
         if seed is None and request.explore > 0:
             seed = secrets.randbelow(SEED_MOST + 1)
@@ -197,23 +219,6 @@ class RecommenderService:
             self._following.predictions.record(_logged(request, context, answer, pinned))
         return answer
 
-    def _lists(self, request: RecommenderRequest, stored: Sequence[Known | None], moment: int) -> _ListsRead:
-        """What a night computed for those who ask, where it was for such a question: a list is of what to buy, and never from after T."""
-        lists = self._lists_now()
-        found, computed = [], []
-        if lists is not None and request.intent in ("buy", "gift") and request.candidates is None:
-            for member, known in zip(members_of(request), stored, strict=True):
-                if member.member_id is None or known is None or known.forgotten_at > lists.manifest.overlay_through:
-                    continue
-                one = lists.of(member_key(member.member_id))
-                if one is not None and one.precomputed_at <= moment:
-                    found.append(one.wines)
-                    computed.append(one.precomputed_at)
-        return _ListsRead(found, min(computed, default=None))
-
-    def _lists_now(self) -> Lists | None:
-        raise NotImplementedError
-
 
 class _Ranking:
     """One request's way down the ladder: what there is time for, and how long ranking then took."""
@@ -232,6 +237,21 @@ class _Ranking:
         self._context.stages.lap(stage)
         if stage == "rank" and self._began is not None:
             self._ladder.took((perf_counter() - self._began) * 1000)
+
+
+def _lists(engine: Engine, request: RecommenderRequest, stored: Sequence[Known | None], moment: int) -> _ListsRead:
+    """What a night computed for those who ask, where it was for such a question: a list is of what to buy, and never from after T."""
+    lists = engine.lists
+    found, computed = [], []
+    if lists is not None and request.intent in ("buy", "gift") and request.candidates is None:
+        for member, known in zip(members_of(request), stored, strict=True):
+            if member.member_id is None or known is None or known.forgotten_at > lists.manifest.overlay_through:
+                continue
+            one = lists.of(member_key(member.member_id))
+            if one is not None and one.precomputed_at <= moment:
+                found.append(one.wines)
+                computed.append(one.precomputed_at)
+    return _ListsRead(found, min(computed, default=None))
 
 
 def _logged(request: RecommenderRequest, context: RequestContext, answer: RecommenderAnswer, pinned: _Pinned) -> Answered:

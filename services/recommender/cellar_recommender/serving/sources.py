@@ -111,11 +111,6 @@ class Sources:
         return scores
 
 
-def slices_of(wines: int) -> list[slice]:
-    """All of `wines` rows, WINES_AT_ONCE at a time; one empty slice where there are none."""
-    return [slice(start, min(start + WINES_AT_ONCE, wines)) for start in range(0, max(1, wines), WINES_AT_ONCE)]
-
-
 def popular(likes: Float32s) -> Float32s:
     """Likes of the last 90 days, then of the year; (wines,)."""
     return np.asarray(likes[:, WINDOWS.index("90d")] + YEAR_SHARE * likes[:, WINDOWS.index("365d")], dtype=np.float32)

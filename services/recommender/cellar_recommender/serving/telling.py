@@ -7,6 +7,7 @@ import numpy as np
 from cellar_recommender.serving.answering import Engine, Recommended
 from cellar_recommender.serving.contract import BottleTold, Item, MemberChance, RecommendationReason
 from cellar_recommender.serving.offering import vintage_told
+from cellar_recommender.serving.ranking import of_wines
 from cellar_recommender.serving.reasons import explain
 from cellar_recommender.serving.understanding import Understood
 
@@ -54,7 +55,7 @@ def _reasons(engine: Engine, made: Recommended, bottles: list[list[BottleTold]])
         ranking.features[:, places],
         ranking.tower[:, places],
         np.asarray(ranking.tower.mean(axis=1)),
-        ranking.pool.only(places),
+        of_wines(ranking.pool, places),
         engine.recommender.sources.item_item,
         engine.generation.names.of,
         bottles,
