@@ -22,6 +22,9 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="The bundle to write; must not exist.")],
     hold_out: Annotated[str, typer.Option("--hold-out", help="Leave the last days out of learning, e.g. 30d.")] = "0d",
     epochs: Epochs = 6,
+    preference: Annotated[
+        Path | None, typer.Option("--preference", help="A preference bundle to pack in: answers then say the chance of a like.")
+    ] = None,
     rounds: Rounds = 150,
     seed: Annotated[int, typer.Option("--seed")] = 20,
     threads: Threads = 0,
@@ -37,7 +40,13 @@ def train(
     settings = learn.Settings(Recipe(epochs=epochs, seed=seed), rounds)
     with reporter.advancing("training", learn.steps_of(settings) + 3) as step:
         manifest = work.train(
-            data, out, hold_out_days=days_of(hold_out), settings=settings, threads=threads or os.cpu_count() or 1, step=step
+            data,
+            out,
+            hold_out_days=days_of(hold_out),
+            settings=settings,
+            threads=threads or os.cpu_count() or 1,
+            step=step,
+            preference=preference,
         )
     reporter.result(
         {"bundle": str(out), "version": manifest.version, "trained_through": manifest.trained_through, "metrics": manifest.metrics},
