@@ -7,6 +7,7 @@ a service that has not swapped yet still reads right. Everything older goes.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -174,7 +175,10 @@ def _delete(store: Store, generation_ids: set[str], say: Callable[[str], None]) 
         store.drop(generation_id)
         remove(store.generations, generation_id)
         for index in store.indexes.glob(f"*-{generation_id}-*"):
-            index.unlink(missing_ok=True)
+            if index.is_dir():
+                shutil.rmtree(index, ignore_errors=True)
+            else:
+                index.unlink(missing_ok=True)
         say(f"generation {generation_id} deleted")
 
 

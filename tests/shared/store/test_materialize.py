@@ -113,6 +113,20 @@ def test_new_data_is_a_new_generation_and_the_old_one_stays_readable(data, store
     assert ratings_of(opened(store), "m2") is not None
 
 
+def test_indexes_go_with_their_generation(data, store, world, worlds):
+    """An index is a file or a folder, a killed builder's among them."""
+    generations = []
+    for day in (9, 10, 11):
+        world.having((*world.ratings, worlds.Rating(2, 1, 2015, 5.0, day, 0))).write(data)
+        generations.append(materialize(data, store, say=silent).id)
+        (store.indexes / f"big-v1-{generations[-1]}-1" / "ann").mkdir(parents=True)
+        (store.indexes / f".big-v1-{generations[-1]}-1.new-x").mkdir()
+        (store.indexes / f"small-v1-{generations[-1]}-1.npz").write_bytes(b"an index")
+    left = {path.name for path in store.indexes.iterdir()}
+    assert not any(generations[0] in name for name in left)
+    assert len(left) == 6
+
+
 def test_going_back_to_old_data_points_to_its_generation_again(data, store, world):
     old = materialize(data, store, say=silent)
     world.having(world.ratings[:2]).write(data)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Self
+from pathlib import Path
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +92,20 @@ class WineColumns:
         columns = {kind: Column.of(records[field]) for kind, field in NAMED.items()}
         return cls(wines, np.ascontiguousarray(records["log_price"]), columns, None, vintages)
 
+    def write(self, folder: Path) -> None:
+        """Write a catalogue's columns to `folder` for `mapped`, two files a name."""
+        np.save(folder / "wines.npy", self.wines, allow_pickle=False)
+        np.save(folder / "log_prices.npy", self.log_prices, allow_pickle=False)
+        for kind, column in self.named.items():
+            np.save(folder / f"{kind}_names.npy", column.names, allow_pickle=False)
+            np.save(folder / f"{kind}_codes.npy", column.codes, allow_pickle=False)
+
+    @classmethod
+    def mapped(cls, folder: Path, index: WineIndex) -> Self:
+        """The columns that `write` wrote, memory-mapped, with the catalogue's index; OSError or ValueError where they cannot be."""
+        columns = {kind: Column(mapped(folder / f"{kind}_names.npy"), mapped(folder / f"{kind}_codes.npy")) for kind in NAMED}
+        return cls(mapped(folder / "wines.npy"), mapped(folder / "log_prices.npy"), columns, index)
+
     def __len__(self) -> int:
         return len(self.wines)
 
@@ -106,6 +121,11 @@ class WineColumns:
         same_vintage = self.vintages[:, None] == vintages[None, :]
         any_vintage = (self.vintages[:, None] == UNKNOWN_VINTAGE) | (vintages[None, :] == UNKNOWN_VINTAGE)
         return np.asarray(((self.wines[:, None] == wines[None, :]) & (same_vintage | any_vintage)).any(axis=1))
+
+
+def mapped(file: Path) -> npt.NDArray[Any]:
+    """The array in `file`, memory-mapped, without numpy.memmap's own class, whose every slice costs microseconds."""
+    return np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
 
 
 def identities_of(kind: str, texts: Iterable[str]) -> Identities:

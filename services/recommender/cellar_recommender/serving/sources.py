@@ -5,7 +5,7 @@ Training, evaluation and serving call these functions, so what is judged offline
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,15 +73,12 @@ class Sources:
 
     def shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
         """The catalogue as of 00:00 UTC of `day`."""
-        parts = list(self.parts_of_shelf(wines, counts, day))
+        parts = [self._part_of_shelf(wines[rows], counts, day) for rows in slices_of(len(wines))]
         return Shelf(wines, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "likes", "vectors")))
 
-    def parts_of_shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Iterator[Shelf]:
-        """The same, WINES_AT_ONCE at a time in the order of `wines`; one empty part where there are none."""
-        for start in range(0, max(1, len(wines)), WINES_AT_ONCE):
-            part = np.ascontiguousarray(wines[start : start + WINES_AT_ONCE])
-            inputs, likes = wine_inputs(self.encoder, part, counts, day)
-            yield Shelf(part, inputs.wine[:, : len(WINE_FEATURES)], likes, self.towers.wines(inputs))
+    def _part_of_shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
+        inputs, likes = wine_inputs(self.encoder, wines, counts, day)
+        return Shelf(wines, inputs.wine[:, : len(WINE_FEATURES)], likes, self.towers.wines(inputs))
 
     def scores(self, asked: Asked, shelf: Shelf) -> dict[str, Float32s]:
         """Each source's scores of every wine for every question; (M, W) float32, -inf where a source has nothing to say."""
@@ -111,6 +108,11 @@ class Sources:
         return scores
 
 
+def slices_of(wines: int) -> list[slice]:
+    """All of `wines` rows, WINES_AT_ONCE at a time; one empty slice where there are none."""
+    return [slice(start, min(start + WINES_AT_ONCE, wines)) for start in range(0, max(1, wines), WINES_AT_ONCE)]
+
+
 def popular(likes: Float32s) -> Float32s:
     """Likes of the last 90 days, then of the year; (wines,)."""
     return np.asarray(likes[:, WINDOWS.index("90d")] + YEAR_SHARE * likes[:, WINDOWS.index("365d")], dtype=np.float32)
@@ -118,7 +120,7 @@ def popular(likes: Float32s) -> Float32s:
 
 def total_likes(likes: Float32s) -> Float32s:
     """Likes of all wines together in each window; (windows,)."""
-    return likes.sum(axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(likes.sum(axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def propose(scores: Mapping[str, Float32s], excluded: Bools, quotas: Mapping[str, int], limit: int) -> Proposed:

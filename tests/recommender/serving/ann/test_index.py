@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -214,6 +216,13 @@ def test_what_is_kept_and_opened_answers_the_same(tmp_path, queries, exact_up_to
         was, now = built.search(queries, 300, allowed), opened.search(queries, 300, allowed)
         assert was.rows.tolist() == now.rows.tolist()
         assert was.scores.tolist() == now.scores.tolist()
+
+
+def test_an_opened_index_outlives_its_folder(tmp_path, compressed, queries):
+    compressed.save(tmp_path / "index")
+    opened = Index.open(tmp_path / "index")
+    shutil.rmtree(tmp_path / "index")
+    assert (opened.search(queries, 50).rows == compressed.search(queries, 50).rows).all()
 
 
 def test_an_opened_index_is_mapped_from_its_files(tmp_path, compressed, queries):
