@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 import numpy as np
@@ -16,11 +16,13 @@ from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.wines import Wines
 from cellar_shared.store.cellars import Cellar, Cellars
+from cellar_shared.store.growing import mapped
+from cellar_shared.store.names import Names
 from cellar_shared.store.packing import Garbled
 from cellar_shared.store.port import Members, Store, StoreUnavailable
 from cellar_shared.store.wine_index import WineIndex
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MANIFEST: Final = "manifest.json"
 
 
@@ -59,6 +61,7 @@ class Generation:
     index: WineIndex
     counts: RunningCounts
     members: Members
+    names: Names
     cellars: Cellars | None = None
 
     @classmethod
@@ -75,13 +78,14 @@ class Generation:
                 f"generation {manifest.id} was written with feature fingerprint {manifest.feature_fingerprint[:12]}, the bundle "
                 f"has {feature_fingerprint[:12]}; run `cellar materialize` again with the code that serves"
             )
-        index = WineIndex(_mapped(folder / "index" / "identities.npy"), _mapped(folder / "index" / "rows.npy"))
+        index = WineIndex(mapped(folder / "index" / "identities.npy"), mapped(folder / "index" / "rows.npy"))
         return cls(
             manifest,
-            _mapped(folder / "wines.npy"),
+            mapped(folder / "wines.npy"),
             index,
             RunningCounts.mapped(folder / "counts"),
             Members(store.reader(manifest.id), index, manifest.overlay_through),
+            Names.mapped(folder, index),
             Cellars.mapped(folder),
         )
 
@@ -99,6 +103,10 @@ class Generation:
         except Garbled as error:
             raise StoreUnavailable(f"what is kept of a member's cellar is damaged: {error}") from error
 
+    def wine_ids(self, rows: npt.NDArray[np.integer]) -> list[str]:
+        """The ids of the wines at `rows` (asked,), as the source writes them."""
+        return self.names.wine_ids(rows)
+
     def close(self) -> None:
         """Let go of the members; mapped arrays go when nobody refers to them."""
         self.members.reader.close()
@@ -106,11 +114,6 @@ class Generation:
     def clamp(self, as_of: int) -> int:
         """Up to when wine features count for a question asked at `as_of`: its day's midnight, at most `events_through`."""
         return min(as_of - as_of % MICROSECONDS_PER_DAY, self.manifest.events_through)
-
-
-def _mapped(path: Path) -> npt.NDArray[Any]:
-    # Without numpy.memmap's own class, whose every slice costs microseconds; the mapping stays.
-    return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
 
 
 class _Formatted(msgspec.Struct):
