@@ -203,7 +203,8 @@ def _scores(ranking: Ranking | None, chances: Float64s | None, candidates: int) 
     if ranking is None:
         return -np.arange(candidates, dtype=np.float64)
     if len(ranking.scores) == 1:
-        return ranking.scores[0].astype(np.float64)
+        scores: Float64s = ranking.scores[0].astype(np.float64)
+        return scores
     if chances is not None:
         return together(chances)
     # Without chances each member's own order, from 1 for the best down to 0.

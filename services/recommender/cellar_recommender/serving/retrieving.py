@@ -82,7 +82,8 @@ def taking_turns(lists: Sequence[Int64s], limit: int) -> Int64s:
     turns = padded.ravel()
     turns = turns[turns != NONE]
     _, first = np.unique(turns, return_index=True)
-    return turns[np.sort(first)][:limit]
+    kept: Int64s = turns[np.sort(first)][:limit]
+    return kept
 
 
 def first_allowed(places: Int64s, allowed: Mask, limit: int) -> Int64s:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from cellar_shared.store.lists import Lists, lists_id
 
+from cellar_recommender.serving.ann.index import Index
 from cellar_recommender.serving.answering import Engine, recommend
 from cellar_recommender.serving.asking import require_members
 from cellar_recommender.serving.catalogue import Catalogues, open_catalogue
@@ -160,7 +161,7 @@ class RecommenderService:
                 "scale": generation.scale,
                 "preference": "" if liking is None else liking.manifest.version,
                 "rules": self._rules.version or "",
-                "index": engine.catalogues.own.index.told,
+                "index": _told(engine.catalogues.own.index),
             },
         )
 
@@ -220,6 +221,11 @@ class RecommenderService:
         return answer
 
 
+def _told(index: Index) -> str:
+    """How the index searches, and how much of the exact answer it was seen to find."""
+    return "exact" if index.compressed is None else f"compressed, recall {index.tried[-1].recall:.4f}"
+
+
 class _Ranking:
     """One request's way down the ladder: what there is time for, and how long ranking then took."""
 
@@ -256,16 +262,16 @@ def _lists(engine: Engine, request: RecommenderRequest, stored: Sequence[Known |
 
 def _logged(request: RecommenderRequest, context: RequestContext, answer: RecommenderAnswer, pinned: _Pinned) -> Answered:
     """The answer as the prediction log takes it: what was shown, nothing of the histories it stands on."""
-    shown = [item for item in answer.items if item.probability is not None]
+    shown = [(item, item.probability) for item in answer.items if item.probability is not None]
     return Answered(
         request_id=context.request_id,
         asked_at=context.received_at,
         as_of=answer.as_of,
         member_id=request.member_id,
-        wine_ids=[item.wine_id for item in shown],
-        vintages=[None if item.vintage is None else vintage_number(item.vintage) for item in shown],
-        raw_scores=[item.score for item in shown],
-        probabilities=[item.probability for item in shown],
+        wine_ids=[item.wine_id for item, _ in shown],
+        vintages=[None if item.vintage is None else vintage_number(item.vintage) for item, _ in shown],
+        raw_scores=[item.score for item, _ in shown],
+        probabilities=[probability for _, probability in shown],
         bundle=pinned.named.version,
         generation=pinned.named.generation,
         deployment=pinned.named.deployment,

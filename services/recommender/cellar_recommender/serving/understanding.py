@@ -89,7 +89,7 @@ def understand(
 
 def _stored(known: Known | None, moment: int, generation: Generation, limit: int, liking_limit: int) -> _Member:
     events = None if known is None else known.events
-    histories, is_truncated = stored_history(events, moment, generation, limit)
+    histories, _, is_truncated = stored_history(events, moment, generation, limit)
     liked_by = histories if limit == liking_limit else stored_history(events, moment, generation, liking_limit)[0]
     hidden = Hidden.of() if known is None else Hidden.of(known.wishes.wines, known.wishes.producers, known.wishes.regions)
     return _Member(histories, liked_by, _standing(events, moment, generation, hidden), is_truncated)
