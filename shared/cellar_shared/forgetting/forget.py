@@ -20,10 +20,12 @@ from cellar_shared.events.appending import DataAppender
 from cellar_shared.events.folding import note_ratings
 from cellar_shared.events.journal import Journal
 from cellar_shared.events.tables import DataFolder, dtypes_of
-from cellar_shared.store.cellars import Cellars
+from cellar_shared.store.cellars import FOLDER as CELLARS
 from cellar_shared.store.generation_folders import listed
+from cellar_shared.store.keyed_values import KeyedValues
 from cellar_shared.store.port import Store, member_key
 from cellar_shared.store.rating_log import event_hashes
+from cellar_shared.store.wishes import FOLDER as WISHES
 from cellar_shared.telemetry.forgetting import Forgotten
 
 
@@ -117,18 +119,18 @@ def _without_member(member_id: str, data: Path, say: Callable[[str], None]) -> d
     return deleted
 
 
-def _has_bottles(generation: Path, member_id: str) -> bool:
-    cellars = Cellars.mapped(generation)
-    return cellars is not None and cellars.holds(member_key(member_id))
+def _has_bottles_or_wishes(generation: Path, member_id: str) -> bool:
+    kept = [generation / folder for folder in (CELLARS, WISHES)]
+    return any(KeyedValues.mapped(folder).holds(member_key(member_id)) for folder in kept if folder.is_dir())
 
 
 async def _generations_with(member_id: str, store: Store) -> list[str]:
-    """The generations in which the member's ratings or bottles still lie, behind what hides them."""
+    """The generations in which the member's ratings, bottles or wishes still lie, behind what hides them."""
     try:
         return [
             each
             for each in listed(store.generations)
-            if (await store.reader(each).read(member_id)).value is not None or _has_bottles(store.generations / each, member_id)
+            if (await store.reader(each).read(member_id)).value is not None or _has_bottles_or_wishes(store.generations / each, member_id)
         ]
     finally:
         await store.aclose()

@@ -34,6 +34,7 @@ from cellar_shared.store.night_cellars import NightParts, cellars_of
 from cellar_shared.store.packing import PACKING
 from cellar_shared.store.port import Store
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
+from cellar_shared.store.table_wishes import write_wishes
 from cellar_shared.store.wine_index import WineIndex
 
 HORIZON_DAYS: Final = 3650
@@ -115,6 +116,7 @@ def _write(
         say(f"counting {dated.sum():,} ratings")
         _write_arrays(staging, log)
         write_names(staging, _named_wines(folder))
+        write_wishes(staging, folder)
         say(f"writing {len(log.member_ids):,} members")
         members = store.write_members(identity, staging, _members_of(log))
         bottles = 0 if night is None else write_cellars(staging, cellars_of(folder, night))

@@ -138,10 +138,18 @@ class Members:
 
         StoreUnavailable when the store cannot tell.
         """
+        return self.events_in(await self.kept_of(member_id))
+
+    async def kept_of(self, member_id: str) -> Kept:
+        """All that is kept of the member, of which this generation can still tell what is its own; StoreUnavailable where it cannot."""
         kept = await self.reader.read(member_id)
         if kept.trimmed_through > self.overlay_through:
             # What was pushed or forgotten since this generation is no longer told apart from what never was.
             raise StoreUnavailable("the generation is older than what the overlay was trimmed for; serve a newer one")
+        return kept
+
+    def events_in(self, kept: Kept) -> Events | None:
+        """The ratings in what was read of a member, as `events_of` has them."""
         try:
             return events_of(kept, self.index, self.overlay_through)
         except Garbled as error:

@@ -23,7 +23,7 @@ from cellar_shared.events.journal import Journal
 from cellar_shared.features.histories import Events
 from cellar_shared.store.fetching import Published, PublishedFolder, PublishedUrl, fetched, scratch_folder
 from cellar_shared.store.generation_folders import CURRENT, named_in, read_current
-from cellar_shared.store.overlay import PUSHED, Kept, pushed_of
+from cellar_shared.store.overlay import PUSHED, Kept, PushedWish, pushed_of, unpack_pushed_wish
 from cellar_shared.store.packing import PACKING, Garbled, pack_events
 from cellar_shared.store.port import Door, Settled, StoreUnavailable, member_key
 from cellar_shared.store.redis_asking import RedisAsking
@@ -265,12 +265,15 @@ def _kept(key: bytes, value: Any, overlay: Any, trimmed_through: int) -> Kept:
         raise Garbled("no value of a member")
     forgotten_at = 0
     rows = []
+    wishes: list[PushedWish] = []
     for sealed in overlay:
         part = opened(key, sealed)
         if len(part) == 8:
             forgotten_at = int.from_bytes(part, "little")
         elif len(part) == PUSHED.itemsize:
             rows.append(part)
+        elif len(part) > PUSHED.itemsize:
+            wishes.append(unpack_pushed_wish(part))
         else:
-            raise Garbled(f"{len(part)} bytes are no pushed rating")
-    return Kept(key, value, pushed_of(rows), forgotten_at, trimmed_through)
+            raise Garbled(f"{len(part)} bytes are nothing that was pushed")
+    return Kept(key, value, pushed_of(rows), forgotten_at, trimmed_through, tuple(wishes))
