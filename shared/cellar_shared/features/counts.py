@@ -102,9 +102,9 @@ class RunningCounts:
         return cls(*added_up(keys[:, None], np.arange(len(keys)), days, values.__getitem__), of_day, everyone)
 
     def before(self, keys: Int64s, days: Int64s) -> Float64s:
-        """What each key had gathered before 00:00 UTC of its day: keys' shape + (TOTALS,); `days` broadcasts against `keys`."""
+        """What each key had gathered before 00:00 UTC of its day: `keys` and `days`, each broadcast against the other, + (TOTALS,)."""
         if not len(self.keys):
-            return np.zeros((*keys.shape, len(TOTALS)))
+            return np.zeros((*np.broadcast_shapes(keys.shape, days.shape), len(TOTALS)))
         index = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         last = np.searchsorted(self.steps, (index << DAY_BITS) | np.maximum(days, 0)) - 1
         seen = (self.keys[index] == keys) & (keys != UNKNOWN) & (self.steps[last] >> DAY_BITS == index) & (last >= 0)

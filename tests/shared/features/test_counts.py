@@ -54,6 +54,8 @@ def test_what_a_key_had_gathered_before_a_day_is_the_sum_of_its_earlier_rows(tab
     asked_keys, asked_days = np.array(asked, dtype=np.int64).T
     np.testing.assert_array_equal(counts.before(asked_keys, asked_days), expected)
     np.testing.assert_array_equal(counts.before(asked_keys[None], asked_days)[0], expected)
+    each = np.arange(len(asked))
+    np.testing.assert_array_equal(counts.before(asked_keys[None], asked_days[:, None])[each, each], expected)
 
 
 @LAW
