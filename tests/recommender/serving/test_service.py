@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -23,6 +23,7 @@ from cellar_shared.features.histories import Questions
 from cellar_shared.service.asking import stored_history
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lmdb_store import LmdbStore
+from cellar_shared.store.materialize import materialize
 from cellar_shared.store.pushing import push
 
 AS_OF = "2021-12-30T12:00:00Z"  # inside the world's ten years, so that nothing is stale
@@ -107,7 +108,15 @@ def test_opening_offers_the_bottles_that_are_there_and_in_their_window(client, s
     wines = served.wines["wine_id"].to_list()
     cellar = [
         {"bottle_id": "young", "wine_id": wines[0], "vintage": 2019, "window_from": 2030, "window_to": 2040},
-        {"bottle_id": "ready", "wine_id": wines[1], "vintage": 2012, "window_from": 2018, "window_to": 2026, "location": "Home", "bin": "A"},
+        {
+            "bottle_id": "ready",
+            "wine_id": wines[1],
+            "vintage": 2012,
+            "window_from": 2018,
+            "window_to": 2026,
+            "location": "Home",
+            "bin": "A",
+        },
         {"bottle_id": "past", "wine_id": wines[2], "vintage": 2001, "window_from": 2004, "window_to": 2010},
         {"bottle_id": "due", "wine_id": "unheard of", "vintage": "NV", "about": {"type": "Sparkling", "country": "France"}},
         {"bottle_id": "away", "wine_id": wines[3], "state": "pending"},
@@ -117,7 +126,7 @@ def test_opening_offers_the_bottles_that_are_there_and_in_their_window(client, s
     assert {(item["wine_id"], item["vintage"]) for item in answer["items"]} == {(wines[1], 2012), ("unheard of", "NV")}
     assert {bottle["bottle_id"] for item in answer["items"] for bottle in item["bottles"]} == {"ready", "due"}
     ready = next(item["bottles"][0] for item in answer["items"] if item["wine_id"] == wines[1])
-    assert (ready["location"], ready["bin"], ready["phase"], ready["drink_by"]) == ("Home", "A", "peak", "2026-12-31")
+    assert (ready["location"], ready["phase"], ready["drink_by"]) == ("Home", "peak", "2026-12-31")
     assert (answer["matched"], answer["shortfall"]) == (2, "cellar")
     assert answer["sources"]["cellar"]["returned"] == 2
     adds_up(answer)
@@ -189,17 +198,13 @@ def test_several_members_get_what_suits_all(client, served, busiest):
         chances = [member["probability"] for member in item["members"]]
         assert [member["index"] for member in item["members"]] == [0, 1, 2]
         assert item["probability"] == pytest.approx(np.mean(chances), abs=2e-6)
-    worth = [
-        0.5 * min(member["probability"] for member in item["members"]) + 0.5 * item["probability"] for item in answer["items"]
-    ]
+    worth = [0.5 * min(member["probability"] for member in item["members"]) + 0.5 * item["probability"] for item in answer["items"]]
     assert worth == pytest.approx(sorted(worth, reverse=True), abs=4e-6)
     turned = client.ask(members=pair[::-1], as_of=AS_OF, limit=ALL)
     assert [item["score"] for item in turned["items"]] == pytest.approx([item["score"] for item in answer["items"]], abs=1e-5)
 
 
 def test_a_pushed_rating_and_a_hidden_producer_change_the_next_answer(served, tmp_path, connect, busiest):
-    import shutil
-
     data, store = shutil.copytree(served.data, tmp_path / "data"), shutil.copytree(served.store, tmp_path / "store")
     client = connect(RecommenderService(served.bundle, LmdbStore(store)))
     member = busiest[2]
@@ -211,22 +216,17 @@ def test_a_pushed_rating_and_a_hidden_producer_change_the_next_answer(served, tm
         {"event_id": "r1", "kind": "rating", "member_id": member, "occurred_at": now, "wine_id": first, "rating": 5.0},
         {"event_id": "p1", "kind": "preference", "member_id": member, "occurred_at": now, "preference": "hide_producer", "value": hidden},
     ]
-    pushed = push(("\n".join(json.dumps(event) for event in events) + "\n").encode().splitlines(keepends=True), data, LmdbStore(store))
+    lines = [json.dumps(event).encode() + b"\n" for event in events]
+    pushed = push(lines, data, LmdbStore(store), tell=lambda _, count: None)
     assert not pushed.refused
     after = ids(client.ask(member_id=member, limit=ALL))
     assert first not in after
     assert after and not {wine for wine in after if producers[wine] == hidden}
     assert hidden in {producers[wine] for wine in before}
-    materialize_again(data, store)
+    materialize(data, LmdbStore(store), say=lambda _: None)
     later = connect(RecommenderService(served.bundle, LmdbStore(store)))
     assert first not in ids(later.ask(member_id=member, limit=ALL))
     assert not {wine for wine in ids(later.ask(member_id=member, limit=ALL)) if producers[wine] == hidden}
-
-
-def materialize_again(data: Path, store: Path) -> None:
-    from cellar_shared.store.materialize import materialize
-
-    materialize(data, LmdbStore(store), say=lambda _: None)
 
 
 def test_rules_are_followed_and_cited(served, tmp_path, connect, client, busiest):

@@ -11,7 +11,6 @@ from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
-from cellar_shared.store.lists import Lists, lists_id
 
 from cellar_recommender.serving.ann.index import Index
 from cellar_recommender.serving.answering import Engine, recommend
@@ -33,6 +32,7 @@ from cellar_shared.service.following import Following, deployment_of
 from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
 from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation, Known
+from cellar_shared.store.lists import Lists, lists_id
 from cellar_shared.store.opening import STORE_WITHIN_S
 from cellar_shared.store.port import Store, member_key
 from cellar_shared.store.swapping import LOOK_EVERY_S
