@@ -1,4 +1,4 @@
-"""How a member's ratings and lists are kept: a few bytes a row, read back exactly; every store keeps the same bytes.
+"""How a member's ratings are kept: a few bytes a row, read back exactly; every store keeps the same bytes.
 
 Memory is what a store of millions of members costs. So each value says which widths its own columns need: the moments'
 coarsest unit and the widest gap between two of them, the rows', vintages' and strengths' ranges. All columns of a row then
@@ -31,10 +31,6 @@ _RANGES: Final = struct.Struct("<q4Bhb")  # first moment in units; bits of a gap
 _LIKED_FOLLOWS: Final = 0x80
 _AT_DAYS_END: Final = 0x40
 _STEP: Final = 0x0F
-
-_LIST_HEAD: Final = struct.Struct("<HBBHff")  # checksum, bits of a row, bits of a score and _FALLS, items, lowest and highest score
-_MOST_STEPS: Final = 127
-_FALLS: Final = 0x80
 
 UInt64s = npt.NDArray[np.uint64]
 
@@ -144,39 +140,6 @@ def _in_units(moments: npt.NDArray[np.int64]) -> tuple[int, bool, npt.NDArray[np
         if place == 0 and not ((moments + 1) % unit).any():
             return place, True, (moments + 1) // unit
     raise AssertionError("every moment is a whole number of microseconds")
-
-
-def pack_list(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], key: bytes = b"") -> bytes:
-    """The bytes of one precomputed list: catalogue `rows` (items,) best first, and `scores` (items,) to 1/127 of their range.
-
-    `key` as for `pack_events`.
-    """
-    lowest, highest = float(scores.min(initial=0)), float(scores.max(initial=0))
-    steps = np.rint((scores - lowest) / (highest - lowest or 1.0) * _MOST_STEPS).astype(np.int64)
-    # Best first: how far each falls below the one before takes fewer bits.
-    falls = -np.diff(steps, prepend=_MOST_STEPS)
-    is_falling = bool((falls >= 0).all())
-    columns = [rows, falls if is_falling else steps]
-    bits = [int(column.max(initial=0)).bit_length() for column in columns]
-    words = columns[0].astype(np.uint64) | columns[1].astype(np.uint64) << np.uint64(bits[0])
-    head = _LIST_HEAD.pack(0, bits[0], bits[1] | (_FALLS if is_falling else 0), len(rows), lowest, highest)[2:]
-    return summed(head + write_words(words, sum(bits)), key)
-
-
-def unpack_list(value: bytes, key: bytes = b"") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Rows and scores of a packed list; Garbled when `value` is not whole, or not that of the member with `key`."""
-    checked(value, key)
-    try:
-        _, row_bits, score, items, lowest, highest = _LIST_HEAD.unpack_from(value)
-        bits = [row_bits, score & ~_FALLS]
-        words = read_words(value, _LIST_HEAD.size, items, sum(bits))
-    except (struct.error, ValueError) as error:
-        raise Garbled(f"a list's value of {len(value)} bytes is not whole ({error})") from error
-    rows, steps = split(words, bits)
-    if score & _FALLS:
-        steps = _MOST_STEPS - np.cumsum(steps)
-    scores = lowest + steps / _MOST_STEPS * (highest - lowest)
-    return rows, scores.astype(np.float32)
 
 
 def write_words(words: UInt64s, bits: int) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellar_shared.store.list_packing import MOST_WINES, MemberList, pack, unpack
-from cellar_shared.store.packing import Garbled
+from cellar_shared.store.packing import Garbled, summed
 
 KEY = b"twelve bytes"
 floats = st.floats(width=32)
@@ -52,6 +54,14 @@ def test_what_is_no_list_of_the_member_is_garbled():
 def test_bytes_that_were_never_packed_are_garbled(value):
     with pytest.raises(Garbled):
         unpack(value, KEY)
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=500)
+def test_any_bytes_with_the_right_checksum_are_a_list_or_garbled(body):
+    with suppress(Garbled):
+        found = unpack(summed(body, KEY), KEY)
+        assert len(found.wines) == len(found.scores) == len(found.sources)
 
 
 def test_what_does_not_go_together_is_refused():
