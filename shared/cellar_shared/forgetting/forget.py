@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -131,13 +132,14 @@ def _has_bottles_or_wishes(generation: Path, member_id: str) -> bool:
 
 
 def _lists_with(member_id: str, store: Store) -> list[str]:
-    """The precomputed lists, by bundle, in which the member's still lies."""
-    key = member_key(member_id)
-    return [
-        f"{bundle_version}/{lists_id}"
-        for bundle_version, lists_id in all_lists(store.lists)
-        if KeyedValues.mapped(store.lists / bundle_version / lists_id / LISTED).holds(key)
-    ]
+    """The precomputed lists, by bundle, in which the member's still lies, or may: those that cannot be read."""
+    found = []
+    for bundle_version, lists_id in all_lists(store.lists):
+        with suppress(OSError, ValueError, EOFError):
+            if not KeyedValues.mapped(store.lists / bundle_version / lists_id / LISTED).holds(member_key(member_id)):
+                continue
+        found.append(f"{bundle_version}/{lists_id}")
+    return found
 
 
 async def _generations_with(member_id: str, store: Store) -> list[str]:

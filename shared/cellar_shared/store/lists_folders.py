@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from cellar_shared.durable import write_durably
+from cellar_shared.durable import sync_folder, write_durably
 from cellar_shared.errors import BadInput, Incompatible
 from cellar_shared.store.generation_folders import CURRENT, listed
 from cellar_shared.store.manifests import decoded_manifest, require_files, verify_digests
@@ -99,6 +99,7 @@ def remove_lists(lists: Path, bundle_version: str, lists_id: str) -> None:
     current = lists / bundle_version / CURRENT
     if current.is_file() and current.read_text("utf-8").strip() == lists_id:
         current.unlink()
+        sync_folder(current.parent)
     shutil.rmtree(lists / bundle_version / lists_id, ignore_errors=True)
 
 

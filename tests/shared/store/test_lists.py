@@ -170,6 +170,17 @@ def test_a_list_of_who_was_forgotten_since_is_not_read_and_goes_with_the_next_ge
     assert same(Lists.open_current(store, BUNDLE).of(member_key("m1")), list_of(3))
 
 
+def test_lists_that_cannot_be_read_may_hold_anybody(data, lmdb):
+    generation = materialize(data, lmdb, say=silent)
+    manifest = write(lmdb, generation, {"m1": list_of(1)})
+    assert forget("m0", data, lmdb, say=silent).in_lists == []
+    (lmdb.lists / BUNDLE / manifest.id / "members" / "keys.npy").write_bytes(b"")
+    assert forget("m0", data, lmdb, say=silent).in_lists == [f"{BUNDLE}/{manifest.id}"]
+    (lmdb.lists / BUNDLE / manifest.id / MANIFEST).unlink()
+    materialize(data, lmdb, say=silent)
+    assert not (lmdb.lists / BUNDLE / manifest.id).exists()
+
+
 def test_lists_of_a_generation_that_went_meanwhile_do_not_come_into_use(data, store):
     """Somebody was forgotten while they were made: the next generation is there already, and will not look again."""
     generation = materialize(data, store, say=silent)
