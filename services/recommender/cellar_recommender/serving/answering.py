@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from cellar_shared.store.lists import Lists
 
 from cellar_recommender.serving.catalogue import Catalogue, Catalogues
 from cellar_recommender.serving.choosing import PINNED, Candidates, Chosen, choose, pinned_rows
@@ -35,6 +34,7 @@ from cellar_shared.events.moments import counted_before
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Histories, Questions
 from cellar_shared.features.wines import Wines
 from cellar_shared.store.generation import Generation
+from cellar_shared.store.lists import Lists
 
 Float64s = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
@@ -94,7 +94,7 @@ def recommend(
     `rung` is asked once, before the costly part, what there is time for; `lap` hears the name of each stage that ended.
     """
     generation, recommender = engine.generation, engine.recommender
-    filters = request.filters or NO_FILTERS
+    filters, limit = request.filters or NO_FILTERS, int(request.limit)
     excluded = Excluded.of(request.exclude)
     day = int(counted_before(np.array([understood.features_as_of]))[0])
     catalogue = engine.catalogues.at(day)
@@ -118,7 +118,7 @@ def recommend(
     scores = _scores(ranking, chances, len(found.rows))
     candidates = Candidates(_columns_of(offer, shelf.wines, found.rows), scores, shelf.vectors, found.owed, quotas)
     ordered = 0.0 if ranking is None else request.diversity
-    chosen = choose(candidates, engine.rules, Wanted(request.intent, request.limit, ordered, request.explore, seed))
+    chosen = choose(candidates, engine.rules, Wanted(request.intent, limit, ordered, request.explore, seed))
     lap("choose")
     if chances is None:
         chances = _chances(engine, understood, shelf.wines[chosen.places], vintages[chosen.places])
@@ -134,7 +134,7 @@ def recommend(
         vintages[chosen.places],
         chances,
         allowed,
-        shortfall(allowed, len(rows), request.limit if offer is not None and offer.source == CELLAR else min(request.limit, len(columns))),
+        shortfall(allowed, len(rows), limit if offer is not None and offer.source == CELLAR else min(limit, len(columns))),
         ranking,
     )
 
