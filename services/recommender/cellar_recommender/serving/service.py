@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.ann.index import Index
+from cellar_recommender.serving.ann.live import LiveRecall
 from cellar_recommender.serving.answering import Engine, recommend
 from cellar_recommender.serving.asking import require_members
 from cellar_recommender.serving.catalogue import Catalogues, open_catalogue
@@ -93,6 +95,7 @@ class RecommenderService:
         self._deployment = deployment_of(deployment)
         self._ladder = ladder or Ladder()
         self._recommender: Recommender | None = None
+        self._recall = LiveRecall()
         self._engine: Engine | None = None  # the newest; of the thread that pins
         self._following = Following[_Pinned](store, logger, predictions, store_within_s=store_within_s, look_every_s=look_every_s)
 
@@ -100,9 +103,11 @@ class RecommenderService:
         """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store (`Following`)."""
         recommender = self._recommender = self._recommender or Recommender.open(self._bundle)
         self._following.start(lambda generation_id: self._pin(recommender, generation_id), self._could_be_newer)
+        self._recall.start()
 
     async def close(self) -> None:
         """Let go of the store and of the prediction log."""
+        await asyncio.to_thread(self._recall.stop)
         await self._following.close()
 
     def _pin(self, recommender: Recommender, generation_id: str) -> _Pinned:
@@ -125,6 +130,7 @@ class RecommenderService:
                 lists,
                 self._rules,
             )
+            self._recall.follow(own.index)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation_id, manifest.trained_through)
         RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation_id), alone=True)
         self._engine = engine
@@ -201,6 +207,7 @@ class RecommenderService:
             seed = secrets.randbelow(SEED_MOST + 1)
         ranking = _Ranking(self._ladder, context, bool(lists.wines))
         made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung)
+        self._recall.saw(made.vectors)
         items = items_of(engine, made, understood, with_reasons=request.explain)
         context.stages.lap("tell")
         context.deadline.require()
