@@ -99,7 +99,7 @@ def recommend(
     generation, recommender = engine.generation, engine.recommender
     filters, limit = request.filters or NO_FILTERS, int(request.limit)
     excluded = Excluded.of(request.exclude)
-    day = int(counted_before(np.array([understood.features_as_of]))[0])
+    day = understood.features_day
     catalogue = engine.catalogues.at(day)
     today = engine.catalogues.own if catalogue is None else catalogue
     offer = _offer(request, understood, generation)

@@ -205,6 +205,9 @@ class RecommenderService:
         seed = None if request.seed is None else int(request.seed)
         if seed is None and request.explore > 0:
             seed = secrets.randbelow(SEED_MOST + 1)
+        if understood.features_day < engine.catalogues.own.day:  # made on demand, which takes its time: beside the other requests
+            await asyncio.to_thread(engine.catalogues.at, understood.features_day)
+            context.stages.lap("catalogue")
         ranking = _Ranking(self._ladder, context, bool(lists.wines))
         made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung)
         self._recall.saw(made.vectors)
