@@ -50,11 +50,16 @@ class ItemItem:
         if self.is_dense:
             found = self.weights[np.maximum(liked, 0), np.maximum(asked, 0)]
             return np.asarray(np.where(known, found, 0.0), dtype=np.float32)
-        width = len(self.identities)
-        keys = np.repeat(np.arange(width), np.diff(self.offsets)) * width + self.columns
-        wanted = np.maximum(liked, 0) * width + np.maximum(asked, 0)
-        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.asarray(np.where(known & (keys[place] == wanted), self.weights[place], 0.0), dtype=np.float32)
+        # Each pair is looked for in its own row by halving it: what that costs does not grow with the number of entries.
+        place, end = self.offsets[np.maximum(liked, 0)], self.offsets[np.maximum(liked, 0) + 1]
+        high = end
+        for _ in range(int((end - place).max(initial=0)).bit_length()):
+            middle = np.minimum((place + high) // 2, len(self.columns) - 1)
+            is_left = (place < high) & (self.columns[middle] < asked)
+            place, high = np.where(is_left, middle + 1, place), np.where(is_left, high, middle)
+        inside = np.minimum(place, len(self.columns) - 1)
+        found = known & (place < end) & (self.columns[inside] == asked)
+        return np.asarray(np.where(found, self.weights[inside], 0.0), dtype=np.float32)
 
     def scores(self, liked: Int64s, counts: Float32s) -> Float32s:
         """Each question's sum of weights towards every wine: `liked` (questions, items) places, `counts` (questions, items) what each
@@ -63,6 +68,9 @@ class ItemItem:
         if not width:
             return np.zeros((len(liked), 0), dtype=np.float32)
         given = np.where(liked >= 0, counts, 0.0).astype(np.float32)
+        if self.is_dense and np.count_nonzero(given) < width:  # one request: only the rows of what was liked are read
+            rows = [row != 0 for row in given]
+            return np.stack([row[kept] @ self.weights[items[kept]] for row, items, kept in zip(given, liked, rows, strict=True)])
         if self.is_dense:
             history = np.zeros((len(liked), width), dtype=np.float32)
             np.add.at(history, (np.arange(len(liked))[:, None], np.maximum(liked, 0)), given)
