@@ -22,11 +22,10 @@ from cellar_recommender.serving.recommender import Recommender
 from cellar_recommender.serving.recommending import order_of_candidates, rank, retrieve
 from cellar_shared.display import Reporter
 from cellar_shared.features.fingerprint import feature_fingerprint
-from cellar_shared.features.histories import history_of
+from cellar_shared.service.asking import stored_history
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
-
 
 SAME_SCORE = 1e-5  # two orders of the same float32 sums: wines as alike as that may change places
 
@@ -57,7 +56,7 @@ def test_what_is_timed_answers_what_evaluation_judges(requests):
     as_of = generation.manifest.events_through
     for events in some_members(generation, 8):
         items = requests(events, lambda _: None)
-        history, _ = history_of(events, generation.wines, as_of, recommender.history_limit)
+        history, _, _ = stored_history(events, as_of, generation, recommender.history_limit)
         asked = recommender.asked(questions_of(history, as_of), generation.counts)
         rated = np.isin(np.arange(len(generation.wines)), events["row"])[np.newaxis]
         retrieved = retrieve(recommender.sources, asked, shelf, rated)
