@@ -53,7 +53,7 @@ def report(line, store, tmp_path_factory) -> Report:
 def test_what_is_timed_answers_what_evaluation_judges(requests):
     recommender, generation = requests.engine.recommender, requests.engine.generation
     shelf = requests.engine.catalogues.own.shelf
-    as_of = generation.manifest.events_through
+    as_of = requests.asked_at
     for events in some_members(generation, 8):
         items = requests(events, lambda _: None)
         history, _, _ = stored_history(events, as_of, generation, recommender.history_limit)

@@ -18,6 +18,7 @@ from cellar_recommender.serving.recommender import Recommender
 from cellar_recommender.serving.rules import NO_RULES
 from cellar_recommender.serving.telling import items_of
 from cellar_recommender.serving.understanding import understand
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.features.histories import Events
 from cellar_shared.store.generation import Generation, Known
 from cellar_shared.store.wishes import NO_WISHES
@@ -47,11 +48,16 @@ class Served:
         rows = generation.index.rows_of(recommender.sources.item_item.identities).astype(np.int64)
         return cls(Engine(recommender, generation, Catalogues(recommender, generation, catalogue), rows, None, None, NO_RULES))
 
+    @property
+    def asked_at(self) -> int:
+        """The first midnight before which everything that the generation knows counts, in microseconds since 1970."""
+        return self.engine.catalogues.own.day * MICROSECONDS_PER_DAY
+
     def __call__(self, events: Events, lap: Lap) -> list[Item]:
-        """The items for a member with these ratings, as of the end of the generation; `lap` hears of each stage when it ends."""
-        generation, limit = self.engine.generation, self.engine.recommender.history_limit
+        """The items for a member with these ratings, asked when all of the generation counts; `lap` hears of each stage when it ends."""
+        limit = self.engine.recommender.history_limit
         known = Known(b"", events, None, NO_WISHES, 0)
-        understood = understand(ASKED, [known], generation.manifest.events_through, generation, limit, limit)
+        understood = understand(ASKED, [known], self.asked_at, self.engine.generation, limit, limit)
         lap("understand")
         made = recommend(self.engine, ASKED, understood, (), 0, lap)
         items = items_of(self.engine, made, understood, with_reasons=False)
