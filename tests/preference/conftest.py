@@ -61,11 +61,11 @@ def line(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Line:
 
 @pytest.fixture(scope="session")
 def serving() -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[str], int]]]:
-    """Starts `cellar serve preference` on a line as a process; gives it and its port once it listens, ready or not."""
+    """Starts `cellar serve` on a line as a process; gives it and its port once it listens, ready or not."""
 
     @contextmanager
-    def start(line: Line, port: int = 0, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-        words = ["serve", "preference", "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port)]
+    def start(line: Any, port: int = 0, *options: str, name: str = "preference") -> Iterator[tuple[subprocess.Popen[str], int]]:
+        words = ["serve", name, "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port)]
         words += ["--max-wait-ms", "60000", *options]  # a busy machine is not what is asked about
         environment = os.environ | {"COLUMNS": "200"}
         with subprocess.Popen(
@@ -74,8 +74,8 @@ def serving() -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[str
             try:
                 assert process.stderr
                 said = process.stderr.readline()
-                assert said.startswith("preference listens on http://127.0.0.1:"), said + process.stderr.read()
-                yield process, int(said.removeprefix("preference listens on http://127.0.0.1:").split()[0])
+                assert said.startswith(f"{name} listens on http://127.0.0.1:"), said + process.stderr.read()
+                yield process, int(said.removeprefix(f"{name} listens on http://127.0.0.1:").split()[0])
             finally:
                 process.kill()
 

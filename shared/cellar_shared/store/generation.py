@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.errors import Incompatible
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.histories import Events
@@ -20,6 +19,7 @@ from cellar_shared.features.wines import Wines
 from cellar_shared.store.cellars import Cellar, Cellars
 from cellar_shared.store.growing import mapped
 from cellar_shared.store.keyed_values import KeyedValues
+from cellar_shared.store.manifests import decoded_manifest, require_files, verify_digests
 from cellar_shared.store.names import Names
 from cellar_shared.store.overlay import Kept, wishes_since
 from cellar_shared.store.packing import Garbled
@@ -29,7 +29,7 @@ from cellar_shared.store.wishes import FOLDER as WISHES
 from cellar_shared.store.wishes import Wishes, standing, unpack_wishes
 
 FORMAT: Final = 3
-MANIFEST: Final = "manifest.json"
+_AGAIN: Final = "run `cellar materialize` again"
 
 
 class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,41 +154,18 @@ class Generation:
         return min(as_of - as_of % MICROSECONDS_PER_DAY, self.manifest.events_through)
 
 
-class _Formatted(msgspec.Struct):
-    """The one field that manifests of every format have."""
-
-    format: int
-
-
 def read_manifest(folder: Path) -> GenerationManifest:
     """The manifest of the generation in `folder`, after a look that all its files are there."""
     manifest = manifest_in(folder)
-    for name in manifest.files:
-        if not (folder / name).is_file():
-            raise BadInput(f"{folder / name} is missing from the generation; run `cellar materialize` again")
+    require_files(folder, manifest.files, f"it belongs to the generation, {_AGAIN}")
     return manifest
 
 
 def manifest_in(folder: Path) -> GenerationManifest:
     """The manifest in `folder`, wherever its files are; BadInput or Incompatible when this code cannot read it."""
-    try:
-        content = (folder / MANIFEST).read_bytes()
-        # The format first: a manifest of another one has other fields.
-        if (standing := msgspec.json.decode(content, type=_Formatted).format) != FORMAT:
-            raise Incompatible(f"{folder} has format {standing}, this code reads {FORMAT}; run `cellar materialize` again")
-        return msgspec.json.decode(content, type=GenerationManifest)
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"{folder / MANIFEST} cannot be read ({error}); run `cellar materialize` again") from error
+    return decoded_manifest(folder, GenerationManifest, FORMAT, _AGAIN)
 
 
 def verify_files(folder: Path, manifest: GenerationManifest) -> None:
     """Read every file of the generation and compare digests; BadInput names the first that differs."""
-    for name, digest in manifest.files.items():
-        if file_digest(folder / name) != digest:
-            raise BadInput(f"{folder / name} is damaged (its digest differs from the manifest's); run `cellar materialize` again")
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    verify_digests(folder, manifest.files, _AGAIN)

@@ -5,7 +5,6 @@ What a generation keeps beside ratings (bottles, wishes) and what lists hold lie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,22 +44,13 @@ class KeyedValues:
         first, end = self._span(key)
         return end > first
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every key and value, by ascending key."""
-        for key, (start, stop) in zip(self.keys, self.spans, strict=True):
-            # numpy takes NULs at the end for padding.
-            yield bytes(key).ljust(KEY_BYTES, b"\0"), self.values[start:stop].tobytes()
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
     def _span(self, key: bytes) -> tuple[int, int]:
         sought = np.array(key, dtype=_KEY)
         return int(np.searchsorted(self.keys, sought, side="left")), int(np.searchsorted(self.keys, sought, side="right"))
 
 
 class KeyedWriter:
-    """Writes values into the folder, made here, while it is entered; at the end some 70 bytes a value are in memory, before that none."""
+    """Writes values into the folder, made here, while it is entered; at the end some 80 bytes a value are in memory, before that none."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)

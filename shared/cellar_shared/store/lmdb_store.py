@@ -15,9 +15,12 @@ import numpy as np
 from cellar_shared.errors import BadInput
 from cellar_shared.features.histories import Events
 from cellar_shared.store.door import JournalBacked
-from cellar_shared.store.generation import GenerationManifest, file_digest, read_manifest, verify_files
+from cellar_shared.store.generation import GenerationManifest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import read_current
+from cellar_shared.store.lists_folders import FOLDER as LISTS
+from cellar_shared.store.lists_folders import read_current_lists, verified_lists
 from cellar_shared.store.lmdb_environment import Environment, open_environment
+from cellar_shared.store.manifests import file_digest
 from cellar_shared.store.overlay import PUSHED, Entry, Kept, Laid, PushedWish
 from cellar_shared.store.packing import pack_events
 from cellar_shared.store.port import KEY_BYTES, StoreUnavailable, member_key
@@ -114,6 +117,16 @@ class LmdbStore(JournalBacked):
     @property
     def indexes(self) -> Path:
         return self._path / "indexes"
+
+    @property
+    def lists(self) -> Path:
+        return self._path / LISTS
+
+    def current_lists(self, bundle_version: str) -> str | None:
+        return read_current_lists(self._path, bundle_version)
+
+    def lists_folder(self, bundle_version: str, lists_id: str) -> Path:
+        return verified_lists(self._path, bundle_version, lists_id)
 
     def current_id(self) -> str:
         return read_current(self.generations, self.name)

@@ -27,8 +27,10 @@ from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Events
 from cellar_shared.store.cellars import write_cellars
-from cellar_shared.store.generation import FORMAT, MANIFEST, GenerationManifest, file_digest, read_manifest, verify_files
+from cellar_shared.store.generation import FORMAT, GenerationManifest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import listed, point_current, read_current, remove, written_alone
+from cellar_shared.store.lists_folders import all_lists, journal_through_of, remove_lists
+from cellar_shared.store.manifests import MANIFEST, file_digest
 from cellar_shared.store.names import COLUMNS, write_names
 from cellar_shared.store.night_cellars import NightParts, cellars_of
 from cellar_shared.store.packing import PACKING
@@ -71,6 +73,7 @@ def _materialized(
         folder = fold_journal(data, journal, journal_through, say=say)
         before = _current(store)
         forgotten_in = _with_forgotten(store, journal)
+        lists_with_forgotten = [named for named in all_lists(store.lists) if journal.forgot_since(journal_through_of(store.lists, *named))]
     finally:
         journal.close()
     fingerprint = feature_fingerprint()
@@ -86,6 +89,9 @@ def _materialized(
     ahead(identity)
     point_current(store.generations, identity)
     say(f"{store.name} serves {identity}")
+    for bundle_version, lists_id in lists_with_forgotten:
+        remove_lists(store.lists, bundle_version, lists_id)
+        say(f"lists {lists_id} of bundle {bundle_version} deleted: somebody in them may have been forgotten")
     if before is not None and before.id != identity:
         # The generation before stays for services that have yet to swap, unless somebody forgotten is in it.
         _delete(store, {*listed(store.generations), *store.written()} - {manifest.id, before.id} | forgotten_in - {manifest.id}, say)

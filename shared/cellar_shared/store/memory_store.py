@@ -8,6 +8,8 @@ from pathlib import Path
 from cellar_shared.features.histories import Events
 from cellar_shared.store.door import JournalBacked
 from cellar_shared.store.generation_folders import read_current
+from cellar_shared.store.lists_folders import FOLDER as LISTS
+from cellar_shared.store.lists_folders import read_current_lists, verified_lists
 from cellar_shared.store.overlay import Entry, Kept, Laid
 from cellar_shared.store.packing import pack_events
 from cellar_shared.store.port import StoreUnavailable, member_key
@@ -46,10 +48,17 @@ class MemoryStore(JournalBacked):
     def __init__(self, folder: Path) -> None:
         self.generations = folder / "generations"
         self.indexes = folder / "indexes"
+        self.lists = folder / LISTS
         self.members: dict[str, dict[bytes, bytes]] = {}
         self.overlay: dict[bytes, Laid] = {}
         self.trimmed_through = 0
         self._through = 0
+
+    def current_lists(self, bundle_version: str) -> str | None:
+        return read_current_lists(self.lists.parent, bundle_version)
+
+    def lists_folder(self, bundle_version: str, lists_id: str) -> Path:
+        return verified_lists(self.lists.parent, bundle_version, lists_id)
 
     def current_id(self) -> str:
         return read_current(self.generations, self.name)

