@@ -21,7 +21,7 @@ PATIENCE_S = 1200
     ("data", "ending", "says"),
     [
         ("made", signal.SIGINT, r"This data has no cellars, .*no bottle to open"),
-        ("cellars", signal.SIGTERM, r"Which of their own bottles member m\d+ may open that evening(?:.*\n)+.*(?:early|peak|late)"),
+        ("cellars", signal.SIGTERM, r"Which of their own bottles member m\d+ may open then(?:.*\n)+.*(?:early|peak|late)"),
     ],
 )
 def test_the_demo_stays_up_until_it_is_ended_and_takes_its_services_along(

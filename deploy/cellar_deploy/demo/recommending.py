@@ -32,7 +32,7 @@ def _ask(demo: Demo, intent: str, limit: int) -> Any:
 def _to_buy(demo: Demo) -> None:
     """Wines that the member has neither rated nor in the cellar."""
     answer = _ask(demo, "buy", TO_BUY)
-    table = _table(f"\nWhat member {demo.member_id} may buy next, asked as of {answer['as_of']}")
+    table = _table(f"What member {demo.member_id} may buy next, asked as of {answer['as_of']}")
     table.add_column("price", justify="right")
     table.add_column("will like it", justify="right")
     table.add_column("from", no_wrap=True)
@@ -54,7 +54,7 @@ def _to_open(demo: Demo) -> None:
     if not answer["items"]:
         console.print(f"\nNo bottle of member {demo.member_id}'s is ready to be opened.")
         return
-    table = _table(f"\nWhich of their own bottles member {demo.member_id} may open that evening")
+    table = _table(f"Which of their own bottles member {demo.member_id} may open then")
     for name in ("will like it", "phase", "drink by"):
         table.add_column(name, no_wrap=True)
     table.add_column("why")
@@ -65,6 +65,7 @@ def _to_open(demo: Demo) -> None:
 
 
 def _table(title: str) -> Table:
+    console.print()
     table = Table(title=title, title_justify="left", show_lines=True)
     table.add_column("", justify="right")
     table.add_column("wine", max_width=WIDEST - 12)
