@@ -122,6 +122,13 @@ EVENTS: Final = Metric(
     "Events received: accepted, duplicate, conflict, rejected",
     (EVENT_KIND.name, OUTCOME.name),
 )
+RETRIEVAL_RECALL: Final = Metric(
+    "cellar.retrieval.recall",
+    "gauge",
+    "1",
+    "Share of the exact nearest 300 wines that the index finds for members who asked lately; 1 where it scans all wines",
+    across="last",
+)
 EXPORT_FAILURES: Final = Metric(
     "cellar.telemetry.export_failures",
     "counter",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
 from cellar_recommender.serving.item_item import ItemItem
@@ -23,6 +25,26 @@ def test_sparse_weights_answer_as_the_same_weights_kept_dense():
     np.testing.assert_allclose(kept.scores(liked, counts), dense.scores(liked, counts), rtol=1e-6)
     np.testing.assert_array_equal(kept.between(liked[:, :, None], np.arange(wines)), dense.between(liked[:, :, None], np.arange(wines)))
     assert kept.between(np.array([-1, 0]), np.array([0, -1])).tolist() == [0.0, 0.0]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 5), st.integers(1, 30))
+def test_weights_are_found_whatever_is_asked_and_however_many_ask(seed, wines, questions, items):
+    """Few who ask are answered another way than many: by the rows of what they liked alone."""
+    draw = np.random.default_rng(seed)
+    full = np.where(draw.random((wines, wines)) < draw.random(), draw.normal(size=(wines, wines)), 0.0).astype(np.float32)
+    kept = sparse.csr_array(full)
+    kept.sort_indices()
+    few = ItemItem(np.arange(wines), kept.data, kept.indices.astype(np.int32), kept.indptr.astype(np.int64))
+    dense = ItemItem.dense(np.arange(wines), full)
+    liked, asked = draw.integers(-1, wines, (questions, items)), draw.integers(-1, wines, (questions, 7))
+    between = np.where((liked[:, None] >= 0) & (asked[:, :, None] >= 0), full[liked[:, None], asked[:, :, None]], 0.0)
+    for weights in (few, dense):
+        np.testing.assert_array_equal(weights.between(liked[:, None], asked[:, :, None]), between)
+    counts = draw.integers(0, 3, (questions, items)).astype(np.float32)
+    wanted = np.stack([(counts[at] * (liked[at] >= 0)) @ full[liked[at]].astype(np.float64) for at in range(questions)])
+    for weights in (few, dense):
+        np.testing.assert_allclose(weights.scores(liked, counts), wanted, atol=1e-4)
 
 
 def test_a_wine_is_found_by_its_identity_alone():

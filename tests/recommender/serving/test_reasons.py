@@ -16,6 +16,7 @@ from cellar_recommender.serving.contract import BottleTold
 from cellar_recommender.serving.contributions import Trees, contributions
 from cellar_recommender.serving.golden import GoldenCases
 from cellar_recommender.serving.item_item import ItemItem
+from cellar_recommender.serving.merging import QUOTAS
 from cellar_recommender.serving.ranking import FEATURES, Pool, pair_features
 from cellar_recommender.serving.reasons import CODES, LEAST_EFFECT, MOST, THINGS, UNTOLD, explain, of_bottles
 from cellar_recommender.serving.recommender import GOLDEN_FILE, Recommender
@@ -269,7 +270,7 @@ def test_what_everyone_made_of_it_is_told(feature, effect, facts, code, text):
     )
 
 
-@pytest.mark.parametrize(("ahead", "codes"), [(0, ["popular"]), (59, ["popular"]), (60, []), (299, [])])
+@pytest.mark.parametrize(("ahead", "codes"), [(0, ["popular"]), (QUOTAS["popular"] - 1, ["popular"]), (QUOTAS["popular"], []), (299, [])])
 def test_popular_are_as_many_candidates_as_that_source_gives(ahead, codes):
     of = pool(NOBODY, ("roero", ROERO), likes=(5, 7, 20, 50))
     features = pair_features(of, NO_ITEM_ITEM)

@@ -105,8 +105,8 @@ def dates_given(bottle: BottleGiven) -> tuple[int, ...]:
     A window stated by years is the whole of its last year, and nothing better is known of its peak than the window. Dates that
     contradict each other are none.
     """
-    first = bottle.ready_from or (date(bottle.window_from, 1, 1) if bottle.window_from is not None else None)
-    last = bottle.drink_by or (date(bottle.window_to, 12, 31) if bottle.window_to is not None else None)
+    first = bottle.ready_from or (date(int(bottle.window_from), 1, 1) if bottle.window_from is not None else None)
+    last = bottle.drink_by or (date(int(bottle.window_to), 12, 31) if bottle.window_to is not None else None)
     if first is None and last is None and bottle.peak_from is None and bottle.peak_to is None:
         return (UNKNOWN,) * len(DATES)
     ready_from = FIRST_DAY if first is None else _day(first)

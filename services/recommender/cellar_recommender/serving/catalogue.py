@@ -105,12 +105,12 @@ def open_catalogue(
                 return found
             with staged_folder(place) as staging:
                 catalogue_files.build(recommender, generation, day, staging, threads, say)
-        return _mapped(place, recommender, generation, day)
+        return map_catalogue(place, recommender, generation, day)
     except OSError as error:
         logger.warning("%s cannot be kept (%s); it is built in a temporary folder, by each process for itself", place, error)
     with tempfile.TemporaryDirectory(prefix=f"{MODEL}-index-") as temporary:
         catalogue_files.build(recommender, generation, day, Path(temporary), threads, say)
-        return _mapped(Path(temporary), recommender, generation, day)  # what is mapped outlives its folder
+        return map_catalogue(Path(temporary), recommender, generation, day)  # what is mapped outlives its folder
 
 
 def build_ahead(bundle: Path, store: Store, generation_id: str) -> None:
@@ -130,13 +130,14 @@ def _opened(place: Path, recommender: Recommender, generation: Generation, day: 
     if not place.is_dir():
         return None
     try:
-        return _mapped(place, recommender, generation, day)
+        return map_catalogue(place, recommender, generation, day)
     except (CellarError, OSError, ValueError) as error:
         logger.warning("%s cannot be read (%s); it is built again", place, error)
         return None
 
 
-def _mapped(folder: Path, recommender: Recommender, generation: Generation, day: int) -> Catalogue:
+def map_catalogue(folder: Path, recommender: Recommender, generation: Generation, day: int) -> Catalogue:
+    """The catalogue before `day` that `catalogue_files.build` wrote to `folder`; BadInput where it is another or damaged."""
     catalogue_files.verify(folder, recommender, generation, day)
     index = Index.open(folder / catalogue_files.INDEX)
     arrays = catalogue_files.arrays_of(folder)

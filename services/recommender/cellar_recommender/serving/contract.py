@@ -26,8 +26,9 @@ from cellar_shared.service.wire import (
 Intent = Literal["buy", "open", "gift", "restock"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Price = Annotated[float, Meta(ge=0, le=10_000_000)]
-SizeMl = Annotated[int, Meta(ge=50, le=30_000)]
-Year = Annotated[int, Meta(ge=1700, le=2300)]
+# Whole numbers, also where a writer of JSON gives them a point: 750.0 is an integer to JSON Schema.
+SizeMl = Annotated[float, Meta(ge=50, le=30_000, multiple_of=1)]
+Year = Annotated[float, Meta(ge=1700, le=2300, multiple_of=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 # One, or any of several.
 Names = Name | Annotated[list[Name], Meta(min_length=1, max_length=32)] | None
@@ -37,8 +38,8 @@ LIMIT_MOST: Final = 100
 MEMBERS_MOST: Final = 8
 BOTTLES_MOST: Final = 10_000  # the body's own limit, 1 MiB, is nearer
 SEED_MOST: Final = 2**53 - 1  # what every reader of JSON keeps exactly
-# A whole number, also where a writer of JSON makes it 9.007e15.
 Seed = Annotated[float, Meta(ge=0, le=SEED_MOST, multiple_of=1)]
+Limit = Annotated[float, Meta(ge=1, le=LIMIT_MOST, multiple_of=1)]
 
 
 class WineNamed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,7 +111,7 @@ class RecommenderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     members: Annotated[list[MemberAsked], Meta(min_length=2, max_length=MEMBERS_MOST)] | None = None
     intent: Intent = "buy"
     cellar: Annotated[list[BottleGiven], Meta(max_length=BOTTLES_MOST)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MOST)] = 20
+    limit: Limit = 20
     filters: Filters | None = None
     candidates: Annotated[list[WineNamed], Meta(min_length=1, max_length=WINES_MOST)] | None = None
     exclude: Annotated[list[Id | WineNamed], Meta(max_length=WINES_MOST)] | None = None

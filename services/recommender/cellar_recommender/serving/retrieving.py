@@ -19,6 +19,7 @@ from cellar_recommender.serving.recommending import CANDIDATES
 from cellar_recommender.serving.sources import ITEM_ITEM, POPULAR, PRECOMPUTED, TOWERS, Asked, Sources
 from cellar_shared.store.wine_index import WineIndex
 
+Float32s = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
 
 _AT_ONCE: Final = 4096
@@ -38,17 +39,18 @@ def retrieve_allowed(
     index: WineIndex,
     item_rows: Int64s,
     asked: Asked,
+    vectors: Float32s,
     allowed: Mask,
     lists: Sequence[Int64s] = (),
     limit: int = CANDIDATES,
 ) -> Retrieved:
     """The candidates of members who choose together, out of those `allowed` (wines,); `lists` are wines that were computed before.
 
-    `index` finds the catalogue's rows by identity, `item_rows` are those of the item-item weights. Each source asks for every member
-    and takes turns between them.
+    `vectors` (M, d) are the members' by the towers. `index` finds the catalogue's rows by identity, `item_rows` are those of the
+    item-item weights. Each source asks for every member and takes turns between them.
     """
     proposals: dict[str, Int64s] = {
-        TOWERS: taking_turns(_of_towers(sources, catalogue, asked, allowed, limit), limit),
+        TOWERS: taking_turns(_of_towers(catalogue, vectors, allowed, limit), limit),
         ITEM_ITEM: taking_turns([_of_item_item(scores, item_rows, allowed, limit) for scores in sources.item_item_scores(asked)], limit),
         POPULAR: first_allowed(catalogue.popular, allowed, limit),
     }
@@ -100,8 +102,8 @@ def first_allowed(places: Int64s, allowed: Mask, limit: int) -> Int64s:
     return np.concatenate(found)[:limit].astype(np.int64) if found else np.zeros(0, dtype=np.int64)
 
 
-def _of_towers(sources: Sources, catalogue: Catalogue, asked: Asked, allowed: Mask, limit: int) -> list[Int64s]:
-    found = catalogue.index.search(sources.towers.members(asked.member), limit, allowed)
+def _of_towers(catalogue: Catalogue, vectors: Float32s, allowed: Mask, limit: int) -> list[Int64s]:
+    found = catalogue.index.search(vectors, limit, allowed)
     return [rows[rows != NONE].astype(np.int64) for rows in found.rows]
 
 

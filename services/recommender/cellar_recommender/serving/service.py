@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.ann.index import Index
+from cellar_recommender.serving.ann.live import LiveRecall
 from cellar_recommender.serving.answering import Engine, recommend
 from cellar_recommender.serving.asking import require_members
 from cellar_recommender.serving.catalogue import Catalogues, open_catalogue
@@ -24,6 +26,7 @@ from cellar_recommender.serving.telling import items_of
 from cellar_recommender.serving.understanding import members_of, understand
 from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
+from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import iso_of
 from cellar_shared.liking.offsets import trailing_now
 from cellar_shared.service.asking import is_stale, moment_asked, vintage_number
@@ -34,7 +37,7 @@ from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation, Known
 from cellar_shared.store.lists import Lists, lists_id
 from cellar_shared.store.opening import STORE_WITHIN_S
-from cellar_shared.store.port import Store, member_key
+from cellar_shared.store.port import Store
 from cellar_shared.store.swapping import LOOK_EVERY_S
 from cellar_shared.telemetry import names
 from cellar_shared.telemetry.predictions import Answered, PredictionSettings
@@ -92,6 +95,7 @@ class RecommenderService:
         self._deployment = deployment_of(deployment)
         self._ladder = ladder or Ladder()
         self._recommender: Recommender | None = None
+        self._recall = LiveRecall()
         self._engine: Engine | None = None  # the newest; of the thread that pins
         self._following = Following[_Pinned](store, logger, predictions, store_within_s=store_within_s, look_every_s=look_every_s)
 
@@ -99,15 +103,17 @@ class RecommenderService:
         """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store (`Following`)."""
         recommender = self._recommender = self._recommender or Recommender.open(self._bundle)
         self._following.start(lambda generation_id: self._pin(recommender, generation_id), self._could_be_newer)
+        self._recall.start()
 
     async def close(self) -> None:
         """Let go of the store and of the prediction log."""
+        await asyncio.to_thread(self._recall.stop)
         await self._following.close()
 
     def _pin(self, recommender: Recommender, generation_id: str) -> _Pinned:
         """What requests work on once the generation is current, or newer lists of the same one are there."""
         manifest = recommender.manifest
-        lists = Lists.open_current(self._store, manifest.version)
+        lists = self._newest_lists(manifest.version)
         before = self._engine
         if before is not None and before.generation.manifest.id == generation_id:
             engine = replace(before, lists=lists, track=before.track or self._trailing(recommender, before.generation))
@@ -124,6 +130,7 @@ class RecommenderService:
                 lists,
                 self._rules,
             )
+            self._recall.follow(own.index)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation_id, manifest.trained_through)
         RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation_id), alone=True)
         self._engine = engine
@@ -132,13 +139,24 @@ class RecommenderService:
     def _trailing(self, recommender: Recommender, generation: Generation) -> TrailingOffset | None:
         return None if recommender.liking is None else trailing_now(recommender.liking, generation, self._store)
 
+    def _newest_lists(self, version: str) -> Lists | None:
+        """The bundle's lists in use; whatever is wrong with them, answers are ranked as well without."""
+        try:
+            return Lists.open_current(self._store, version)
+        except CellarError as error:
+            logger.error("precomputed lists are not read: %s", error)
+            return None
+
     def _could_be_newer(self, pinned: _Pinned) -> bool:
         """Are there offsets to be made that could not be, or lists that came since?"""
         engine = pinned.engine
         if engine.recommender.liking is not None and engine.track is None:
             return True
         standing = None if engine.lists is None else engine.lists.manifest.id
-        return lists_id(self._store, engine.recommender.manifest.version) != standing
+        try:
+            return lists_id(self._store, engine.recommender.manifest.version) != standing
+        except CellarError:
+            return False
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -187,8 +205,12 @@ class RecommenderService:
         seed = None if request.seed is None else int(request.seed)
         if seed is None and request.explore > 0:
             seed = secrets.randbelow(SEED_MOST + 1)
+        if understood.features_day < engine.catalogues.own.day:  # made on demand, which takes its time: beside the other requests
+            await asyncio.to_thread(engine.catalogues.at, understood.features_day)
+            context.stages.lap("catalogue")
         ranking = _Ranking(self._ladder, context, bool(lists.wines))
         made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung)
+        self._recall.saw(made.vectors)
         items = items_of(engine, made, understood, with_reasons=request.explain)
         context.stages.lap("tell")
         context.deadline.require()
@@ -251,9 +273,7 @@ def _lists(engine: Engine, request: RecommenderRequest, stored: Sequence[Known |
     found, computed = [], []
     if lists is not None and request.intent in ("buy", "gift") and request.candidates is None:
         for member, known in zip(members_of(request), stored, strict=True):
-            if member.member_id is None or known is None or known.forgotten_at > lists.manifest.overlay_through:
-                continue
-            one = lists.of(member_key(member.member_id))
+            one = None if member.member_id is None or known is None else lists.of_known(known)
             if one is not None and one.precomputed_at <= moment:
                 found.append(one.wines)
                 computed.append(one.precomputed_at)

@@ -57,6 +57,6 @@ def _reasons(engine: Engine, made: Recommended, bottles: list[list[BottleTold]])
         np.asarray(ranking.tower.mean(axis=1)),
         of_wines(ranking.pool, places),
         engine.recommender.sources.item_item,
-        engine.generation.names.of,
+        engine.generation.names.called,
         bottles,
     )

@@ -24,7 +24,7 @@ MANIFEST: Final = "index.json"
 VECTORS: Final = "vectors.npy"
 CODES: Final = "codes.faiss"
 
-EXACT_UP_TO: Final = 100_000  # wines: an exact scan of 64 dimensions takes under a millisecond there (bench.py measures it)
+EXACT_UP_TO: Final = 100_000  # wines: an exact scan of 64 dimensions takes under a millisecond there (measured)
 RECALL_AT: Final = 300  # candidates that ranking asks for
 LEAST_RECALL: Final = 0.985
 # Ever more exact, tried in this order until one finds enough; None is an exact scan of all. Neighbours share their codes.
