@@ -11,7 +11,7 @@ from rich.text import Text
 from cellar_deploy.demo.asking import WIDEST, Demo, console
 from cellar_deploy.demo.world import has_cellars
 
-TO_BUY: Final = 5
+TO_BUY: Final = 4
 TO_OPEN: Final = 3
 
 
@@ -90,4 +90,5 @@ def _day(written: str | None) -> str:
 
 
 def _why(item: dict[str, Any]) -> Text:
-    return Text(" ".join(reason["text"] for reason in item["reasons"]))
+    """A line for each reason, with what it does to the wine's place."""
+    return Text("\n".join(f"{'-' if reason['effect'] < 0 else '+'} {reason['text']}" for reason in item["reasons"]))
