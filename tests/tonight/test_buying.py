@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
 from cellar_tonight.buying import WINES, Buying, to_buy
 from cellar_tonight.catalogued import Catalogued
-from cellar_tonight.evening import Evening, Suggestion
+from cellar_tonight.evening import Evening, Suggestion, Wish
 from cellar_tonight.taste import Model
 from cellar_tonight.terminal import shown
 
@@ -148,10 +148,6 @@ def test_markup_in_a_wines_name_is_shown_as_it_is(model, export, bottles_of):
 
 
 def printed(buying: Buying | None) -> str:
-    from datetime import date
-
-    from cellar_tonight.evening import Wish
-
     evening = Evening(date(2021, 12, 31), None, Wish(), (2021,), (), (), None, (), (), (), (), to_buy=buying.wines if buying else None)
     console = Console(file=StringIO(), width=300)
     console.print(shown(evening))
