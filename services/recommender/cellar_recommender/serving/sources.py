@@ -19,7 +19,6 @@ from cellar_recommender.serving.towers import WINDOWS, MemberInputs, Towers, Win
 from cellar_shared.features.candidates import WINE_FEATURES
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
-from cellar_shared.features.tastings import ITEM_FEATURES
 from cellar_shared.features.wines import Wines
 
 Float32s = npt.NDArray[np.float32]
@@ -31,8 +30,6 @@ ITEM_ITEM: Final = "item_item"
 POPULAR: Final = "popular"
 SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
 YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
-
-_LIKED: Final = list(ITEM_FEATURES).index("liked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +80,13 @@ class Sources:
         }
 
     def _item_item(self, asked: Asked, wines: Wines) -> Float32s:
-        liked = asked.member.item[..., _LIKED] * asked.member.mask
-        found = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), liked)
+        tasted = asked.member.mask  # liked or not: what people come across goes together too
+        found = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), tasted)
         place = self.item_item.places(wines["wine"])
         scores = (
             np.where(place >= 0, found[:, np.maximum(place, 0)], -np.inf) if found.shape[1] else np.full((len(found), len(wines)), -np.inf)
         )
-        scores[~(liked > 0).any(axis=1)] = -np.inf  # who liked nothing yet is told nothing by wines that go together
+        scores[~(tasted > 0).any(axis=1)] = -np.inf  # who tasted nothing yet is told nothing by wines that go together
         return np.asarray(scores, dtype=np.float32)
 
 
