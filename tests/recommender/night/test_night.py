@@ -43,6 +43,10 @@ DAY = 86_400_000_000
 ROUNDED = 1e-5
 
 
+OWNERS = ("m3", "m7", "m11", "only an owner")  # as conftest.py made them
+HIDING = ("m5", "m7", "hides and rates nothing")
+
+
 def silent(*_):
     pass
 
@@ -64,7 +68,8 @@ def test_a_list_is_what_the_service_answers_without_lists(place, serve, standing
     assert set(lists) == members_of(place)
     assert (manifest.members, manifest.computed, manifest.copied, manifest.set_aside) == (len(lists), len(lists), 0, [])
     client = serve(standing)
-    for member_id, own in lists.items():
+    for member_id in {*OWNERS, *HIDING, *sorted(lists)[::3]}:
+        own = lists[member_id]
         answer = client.ask(member_id=member_id, intent="buy", limit=LIST_WINES, as_of=iso_of(moment))
         assert answer["precomputed_at"] is None
         assert own["wine_id"].to_list() == [item["wine_id"] for item in answer["items"]], member_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -24,10 +25,13 @@ from cellar_shared.service.asking import stored_history
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
+from cellar_shared.store.opening import open_store
 from cellar_shared.store.pushing import push
 
 AS_OF = "2021-12-30T12:00:00Z"  # inside the world's ten years, so that nothing is stale
 ALL = 100
+SAME_SCORE = 1e-5  # two orders of the same float32 sums: wines as alike as that may change places
+WITHIN_S = 60.0  # whatever is waited for ends the wait
 SAME_CHANCE = 1e-6  # six decimals, and two orders of the same float32 sums
 
 
@@ -60,11 +64,12 @@ def test_an_answer_keeps_to_the_schema_that_docs_publish(client, busiest):
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_what_to_buy_is_what_evaluation_ranks_first(client, served, busiest, place):
+@pytest.mark.parametrize("as_of", [AS_OF, "2018-05-17T09:30:00Z"])
+def test_what_to_buy_is_what_evaluation_ranks_first(client, served, busiest, place, as_of):
     member = busiest[place * 7]
     recommender = Recommender.open(served.bundle)
     generation = Generation.open(LmdbStore(served.store), recommender.manifest.feature_fingerprint)
-    moment = moment_of(datetime.fromisoformat(AS_OF))
+    moment = moment_of(datetime.fromisoformat(as_of))
     features_as_of = generation.clamp(moment)
     events = client._runner.run(generation.members.events_of(member))
     histories, _, _ = stored_history(events, moment, generation, recommender.history_limit)
@@ -76,15 +81,22 @@ def test_what_to_buy_is_what_evaluation_ranks_first(client, served, busiest, pla
     retrieved = retrieve(recommender.sources, asked, shelf, rated[None])
     scores = order_of_candidates(retrieved, rank(recommender.forest, recommender.sources, asked, shelf, retrieved))[0]
     order = np.argsort(-scores, kind="stable")
-    wanted = generation.wine_ids(order[np.isfinite(scores[order])])[:ALL]
-    answer = client.ask(member_id=member, as_of=AS_OF, limit=ALL)
-    assert ids(answer) == wanted
+    of_wine = dict(zip(generation.wine_ids(order), scores[order].tolist(), strict=True))
+    answer = client.ask(member_id=member, as_of=as_of, limit=ALL)
+    wanted = scores[order][np.isfinite(scores[order])][:ALL].tolist()
+    assert [of_wine[wine] for wine in ids(answer)] == pytest.approx(wanted, abs=SAME_SCORE)
+    assert [item["score"] for item in answer["items"]] == pytest.approx(wanted, abs=SAME_SCORE)
     adds_up(answer)
 
 
 def test_each_percentage_is_the_preference_services(client, served, busiest, connect):
     preference = connect(PreferenceService(served.preference, LmdbStore(served.store)))
-    for request in ({"member_id": busiest[3], "as_of": AS_OF}, {"member_id": busiest[9]}, {"history": []}):
+    for request in (
+        {"member_id": busiest[3], "as_of": AS_OF},
+        {"member_id": busiest[5], "as_of": "2019-02-03T04:05:06Z"},
+        {"member_id": busiest[9]},
+        {"history": []},
+    ):
         answer = client.ask(**request, limit=50)
         wines = [{"wine_id": item["wine_id"], "vintage": item["vintage"]} for item in answer["items"]]
         told = preference.post({**request, "wines": wines}).json()["results"]
@@ -285,3 +297,20 @@ def test_what_cannot_be_answered_is_refused_and_names_the_place(client, request_
     assert problem["detail"]
     if "members" in request_ and code == "out-of-range":
         assert problem["errors"][0]["pointer"] == "/members/1/history/0/rating"
+
+
+def test_without_its_store_members_are_answered_as_ones_nobody_knows_and_the_answer_says_so(served, own_redis, tmp_path, connect, busiest):
+    url = own_redis.url(tmp_path / "generations", timeout_ms=30_000)
+    materialize(served.data, open_store(url), say=lambda _: None)
+    client = connect(RecommenderService(served.bundle, open_store(url)))
+    request = {"member_id": busiest[0], "as_of": AS_OF, "limit": ALL}
+    known = client.ask(**request)
+    own_redis.kill()
+    unknown = client.ask(**request)
+    assert (known["degraded"], unknown["degraded"]) == ([], ["store_unavailable"])
+    assert ids(unknown) == ids(client.ask(history=[], as_of=AS_OF, limit=ALL)) != ids(known)
+    own_redis.start()
+    end = time.monotonic() + WITHIN_S
+    while client.ask(**request)["degraded"]:
+        assert time.monotonic() < end, "the store was not found again"
+        time.sleep(0.05)

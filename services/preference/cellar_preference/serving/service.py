@@ -29,7 +29,7 @@ from cellar_shared.liking.predictor import MODEL, Prediction, Predictor
 from cellar_shared.service.asking import is_stale, moment_asked
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.following import Following, deployment_of
-from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
+from cellar_shared.service.metadata import ModelMetadata, TensorMetadata, served_properties
 from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.opening import STORE_WITHIN_S
@@ -110,15 +110,7 @@ class PreferenceService:
             platform="onnx",
             inputs=(TensorMetadata("request", "BYTES", (1,)),),
             outputs=(TensorMetadata("probability", "FP64", (-1,)),),
-            properties={
-                "generation": generation.id,
-                "events_through": iso_of(generation.events_through),
-                "earliest_as_of": iso_of(generation.earliest_as_of),
-                "trained_through": manifest.trained_through,
-                "feature_fingerprint": manifest.feature_fingerprint,
-                "deployment": self._deployment,
-                "scale": generation.scale,
-            },
+            properties=served_properties(manifest, generation, self._deployment),
         )
 
     async def score(self, request: PreferenceRequest, context: RequestContext) -> PreferenceAnswer:

@@ -107,11 +107,9 @@ class Scorer:
         return [found[place] for place in range(len(members))]
 
     def _retrieved(self, member: Understood, asked: Asked, vectors: Float32s) -> Retrieved:
-        allowed = allow(
-            self.today.columns, "buy", NO_FILTERS, _NOTHING_EXCLUDED, member.standings, member.bottles, member.day
-        ).wines  # fmt: skip
-        sources, index = self.recommender.sources, self.generation.index
-        return retrieve_allowed(sources, self.today, index, self.item_rows, asked, allowed, vectors=vectors)
+        columns, sources = self.today.columns, self.recommender.sources
+        allowed = allow(columns, "buy", NO_FILTERS, _NOTHING_EXCLUDED, member.standings, member.bottles, member.day)
+        return retrieve_allowed(sources, self.today, self.generation.index, self.item_rows, asked, vectors, allowed.wines)
 
     def _scores(self, asked: Asked, vectors: Float32s, rows: Int64s) -> Float32s:
         """The scores (M, C) of the catalogue's `rows` (M, C)."""

@@ -36,6 +36,7 @@ from cellar_shared.features.wines import Wines
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lists import Lists
 
+Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 
@@ -61,7 +62,8 @@ class Engine:
 class Recommended:
     """The list: of each item `wine_ids`, identities `wines` (items,) and `vintages` (items,); `chances` (members, items) or None.
 
-    `rung` says what ordered it, `allowed` what could have been offered. `ranking` is of all candidates, None on the lower rungs.
+    `rung` says what ordered it, `allowed` what could have been offered. `ranking` is of all candidates, None on the lower rungs;
+    `vectors` (members, d) are the members' by the towers.
     """
 
     rung: Rung
@@ -73,6 +75,7 @@ class Recommended:
     allowed: Allowed
     shortfall: Shortfall | None
     ranking: Ranking | None
+    vectors: Float32s
 
     @property
     def matched(self) -> int:
@@ -96,7 +99,7 @@ def recommend(
     generation, recommender = engine.generation, engine.recommender
     filters, limit = request.filters or NO_FILTERS, int(request.limit)
     excluded = Excluded.of(request.exclude)
-    day = int(counted_before(np.array([understood.features_as_of]))[0])
+    day = understood.features_day
     catalogue = engine.catalogues.at(day)
     today = engine.catalogues.own if catalogue is None else catalogue
     offer = _offer(request, understood, generation)
@@ -105,12 +108,15 @@ def recommend(
     lap("filter")
     step = rung()
     asked = recommender.asked(_questions(understood), generation.counts)
+    vectors = recommender.sources.towers.members(asked.member)
     lap("features")
-    found, quotas = _candidates(engine, request, offer, today, asked, allowed, lists, step)
+    found, quotas = _candidates(engine, request, offer, today, asked, vectors, allowed, lists, step)
     shelf = _shelf(engine, offer, catalogue, today, found.rows, day)
     totals = everyones_likes(generation.counts, day) if catalogue is None else catalogue.total_likes
     lap("retrieve")
-    ranking = rank_all(recommender.forest, recommender.sources, asked, shelf, totals) if step == "ranked" and len(found.rows) else None
+    ranking = (
+        rank_all(recommender.forest, recommender.sources, asked, vectors, shelf, totals) if step == "ranked" and len(found.rows) else None
+    )
     lap("rank")
     vintages = offer.vintages[found.rows] if offer else np.full(len(found.rows), UNKNOWN_VINTAGE, dtype=np.int64)
     several = len(understood.standings) > 1
@@ -136,6 +142,7 @@ def recommend(
         allowed,
         shortfall(allowed, len(rows), limit if offer is not None and offer.source == CELLAR else min(limit, len(columns))),
         ranking,
+        vectors,
     )
 
 
@@ -154,6 +161,7 @@ def _candidates(
     offer: Offer | None,
     today: Catalogue,
     asked: Asked,
+    vectors: Float32s,
     allowed: Allowed,
     lists: Sequence[Int64s],
     rung: Rung,
@@ -161,11 +169,11 @@ def _candidates(
     """What is ranked, and how many each source could give."""
     index = engine.generation.index
     if offer is not None:
-        rows = _likeliest(engine, offer, asked, np.flatnonzero(allowed.wines), rung)
+        rows = _likeliest(engine, offer, vectors, np.flatnonzero(allowed.wines), rung)
         return Retrieved(rows, [offer.source] * len(rows)), {offer.source: CANDIDATES}
     quotas: dict[str, int] = dict(QUOTAS)
     if rung == "ranked":
-        found = retrieve_allowed(engine.recommender.sources, today, index, engine.item_rows, asked, allowed.wines, lists)
+        found = retrieve_allowed(engine.recommender.sources, today, index, engine.item_rows, asked, vectors, allowed.wines, lists)
     else:
         proposals = {POPULAR: first_allowed(today.popular, allowed.wines, CANDIDATES)}
         quotas = {POPULAR: CANDIDATES}
@@ -180,13 +188,13 @@ def _candidates(
     return Retrieved(np.concatenate([found.rows, pinned]), [*found.owed, *[PINNED] * len(pinned)]), quotas | {PINNED: len(pinned)}
 
 
-def _likeliest(engine: Engine, offer: Offer, asked: Asked, rows: Int64s, rung: Rung) -> Int64s:
+def _likeliest(engine: Engine, offer: Offer, vectors: Float32s, rows: Int64s, rung: Rung) -> Int64s:
     """Of more wines than are ranked those that the towers put first, for the mean of the members."""
     if len(rows) <= CANDIDATES or rung != "ranked":
         return rows[:CANDIDATES] if rung != "ranked" else rows
     sources, generation = engine.recommender.sources, engine.generation
     shelf = sources.shelf(offer.records[rows], generation.counts, engine.catalogues.own.day)
-    scores = (sources.towers.members(asked.member) @ shelf.vectors.T).mean(axis=0)
+    scores = (vectors @ shelf.vectors.T).mean(axis=0)
     return np.sort(rows[np.argsort(-scores, kind="stable")[:CANDIDATES]])
 
 

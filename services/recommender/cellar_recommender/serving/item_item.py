@@ -1,8 +1,8 @@
-"""Wines that go with the wines a member liked: learnt weights between wines, dense or a few for each wine; a source of candidates."""
+"""Wines that go with the wines a member tasted: learnt weights between wines, dense or a few for each wine; a source of candidates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -14,9 +14,9 @@ Int64s = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ItemItem:
-    """Weights from a liked wine to another, by the wines' identities.
+    """Weights from a wine tasted to liking another, by the wines' identities.
 
-    `identities` (wines,) int64 ascending. Dense: `weights` (wines, wines) float32, row: liked, column: asked; `columns` and
+    `identities` (wines,) int64 ascending. Dense: `weights` (wines, wines) float32, row: tasted, column: asked; `columns` and
     `offsets` are empty. Sparse: `weights` (entries,), `columns` (entries,) int32 ascending within a row, `offsets` (wines + 1,).
     """
 
@@ -24,12 +24,6 @@ class ItemItem:
     weights: Float32s
     columns: npt.NDArray[np.int32]
     offsets: Int64s
-    _keys: Int64s = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        # Where an entry stands in the whole matrix, ascending: looked through by `between`.
-        owners = np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int64), np.diff(self.offsets)) if len(self.offsets) else self.offsets
-        object.__setattr__(self, "_keys", owners * len(self.identities) + self.columns)
 
     @classmethod
     def dense(cls, identities: Int64s, weights: Float32s) -> Self:
@@ -56,10 +50,16 @@ class ItemItem:
         if self.is_dense:
             found = self.weights[np.maximum(liked, 0), np.maximum(asked, 0)]
             return np.asarray(np.where(known, found, 0.0), dtype=np.float32)
-        width = len(self.identities)
-        wanted = np.maximum(liked, 0) * width + np.maximum(asked, 0)
-        place = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
-        return np.asarray(np.where(known & (self._keys[place] == wanted), self.weights[place], 0.0), dtype=np.float32)
+        # Each pair is looked for in its own row by halving it: what that costs does not grow with the number of entries.
+        place, end = self.offsets[np.maximum(liked, 0)], self.offsets[np.maximum(liked, 0) + 1]
+        high = end
+        for _ in range(int((end - place).max(initial=0)).bit_length()):
+            middle = np.minimum((place + high) // 2, len(self.columns) - 1)
+            is_left = (place < high) & (self.columns[middle] < asked)
+            place, high = np.where(is_left, middle + 1, place), np.where(is_left, high, middle)
+        inside = np.minimum(place, len(self.columns) - 1)
+        found = known & (place < end) & (self.columns[inside] == asked)
+        return np.asarray(np.where(found, self.weights[inside], 0.0), dtype=np.float32)
 
     def scores(self, liked: Int64s, counts: Float32s) -> Float32s:
         """Each question's sum of weights towards every wine: `liked` (questions, items) places, `counts` (questions, items) what each
@@ -68,6 +68,9 @@ class ItemItem:
         if not width:
             return np.zeros((len(liked), 0), dtype=np.float32)
         given = np.where(liked >= 0, counts, 0.0).astype(np.float32)
+        if self.is_dense and np.count_nonzero(given) < width:  # one request: only the rows of what was liked are read
+            rows = [row != 0 for row in given]
+            return np.stack([row[kept] @ self.weights[items[kept]] for row, items, kept in zip(given, liked, rows, strict=True)])
         if self.is_dense:
             history = np.zeros((len(liked), width), dtype=np.float32)
             np.add.at(history, (np.arange(len(liked))[:, None], np.maximum(liked, 0)), given)

@@ -58,9 +58,12 @@ class Ranking:
     scores: Float32s
 
 
-def rank_all(forest: Forest, sources: Sources, asked: Asked, shelf: Shelf, totals: Float32s) -> Ranking:
-    """Every wine of a small `shelf` ranked for every member; `totals` (windows,) are the likes of the catalogue it was taken from."""
-    tower = np.asarray(sources.towers.members(asked.member) @ shelf.vectors.T, dtype=np.float32)
+def rank_all(forest: Forest, sources: Sources, asked: Asked, vectors: Float32s, shelf: Shelf, totals: Float32s) -> Ranking:
+    """Every wine of a small `shelf` ranked for every member, whose `vectors` (M, d) are the towers'.
+
+    `totals` (windows,) are the likes of the catalogue that the shelf was taken from.
+    """
+    tower = np.asarray(vectors @ shelf.vectors.T, dtype=np.float32)
     rows = np.broadcast_to(np.arange(len(shelf.wines)), tower.shape)
     pool = pool_of(asked, shelf, tower, Proposed(rows, rows), totals)
     features = pair_features(pool, sources.item_item)

@@ -39,18 +39,16 @@ def retrieve_allowed(
     index: WineIndex,
     item_rows: Int64s,
     asked: Asked,
+    vectors: Float32s,
     allowed: Mask,
     lists: Sequence[Int64s] = (),
     limit: int = CANDIDATES,
-    vectors: Float32s | None = None,
 ) -> Retrieved:
     """The candidates of members who choose together, out of those `allowed` (wines,); `lists` are wines that were computed before.
 
-    `index` finds the catalogue's rows by identity, `item_rows` are those of the item-item weights. Each source asks for every member
-    and takes turns between them. `vectors` (M, d) are the members', where they are known already.
+    `vectors` (M, d) are the members' by the towers. `index` finds the catalogue's rows by identity, `item_rows` are those of the
+    item-item weights. Each source asks for every member and takes turns between them.
     """
-    if vectors is None:
-        vectors = sources.towers.members(asked.member)
     proposals: dict[str, Int64s] = {
         TOWERS: taking_turns(_of_towers(catalogue, vectors, allowed, limit), limit),
         ITEM_ITEM: taking_turns([_of_item_item(scores, item_rows, allowed, limit) for scores in sources.item_item_scores(asked)], limit),
@@ -109,7 +107,7 @@ def _of_towers(catalogue: Catalogue, vectors: Float32s, allowed: Mask, limit: in
     return [rows[rows != NONE].astype(np.int64) for rows in found.rows]
 
 
-def _of_item_item(scores: Float32s, item_rows: Int64s, allowed: Mask, limit: int) -> Int64s:
+def _of_item_item(scores: npt.NDArray[np.float32], item_rows: Int64s, allowed: Mask, limit: int) -> Int64s:
     kept = np.flatnonzero(np.isfinite(scores) & (item_rows >= 0))
     kept = kept[allowed[item_rows[kept]]]
     rows, scores = item_rows[kept], scores[kept]

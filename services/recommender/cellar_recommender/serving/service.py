@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
@@ -13,27 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.ann.index import Index
+from cellar_recommender.serving.ann.live import LiveRecall
 from cellar_recommender.serving.answering import Engine, recommend
 from cellar_recommender.serving.asking import require_members
-from cellar_recommender.serving.catalogue import Catalogues, open_catalogue
 from cellar_recommender.serving.contract import EXAMPLE, REQUEST_RULES, SEED_MOST, Degradation, RecommenderAnswer, RecommenderRequest
 from cellar_recommender.serving.ladder import Ladder, Rung
+from cellar_recommender.serving.pinning import Pinned, Pinning
 from cellar_recommender.serving.recommender import MODEL, Recommender
 from cellar_recommender.serving.rules import NO_RULES, Rules
 from cellar_recommender.serving.telling import items_of
 from cellar_recommender.serving.understanding import members_of, understand
-from cellar_shared.bundle.manifest import require_same_data
-from cellar_shared.calibration.trailing import TrailingOffset
-from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import iso_of
-from cellar_shared.liking.offsets import trailing_now
 from cellar_shared.service.asking import is_stale, moment_asked, vintage_number
 from cellar_shared.service.contract import RequestContext
 from cellar_shared.service.following import Following, deployment_of
-from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
-from cellar_shared.service.wire import ModelNamed
-from cellar_shared.store.generation import Generation, Known
-from cellar_shared.store.lists import Lists, lists_id
+from cellar_shared.service.metadata import ModelMetadata, TensorMetadata, served_properties
+from cellar_shared.store.generation import Known
 from cellar_shared.store.opening import STORE_WITHIN_S
 from cellar_shared.store.port import Store
 from cellar_shared.store.swapping import LOOK_EVERY_S
@@ -44,18 +40,6 @@ from cellar_shared.telemetry.recorder import RECORDER
 logger = logging.getLogger("cellar.recommender")
 
 _ADMITTED: dict[Rung, Degradation] = {"precomputed": "precomputed_order", "popular": "popular_order"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Pinned:
-    """What one request works on from beginning to end."""
-
-    engine: Engine
-    named: ModelNamed
-
-    @property
-    def generation(self) -> Generation:
-        return self.engine.generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,64 +77,26 @@ class RecommenderService:
         self._deployment = deployment_of(deployment)
         self._ladder = ladder or Ladder()
         self._recommender: Recommender | None = None
-        self._engine: Engine | None = None  # the newest; of the thread that pins
-        self._following = Following[_Pinned](store, logger, predictions, store_within_s=store_within_s, look_every_s=look_every_s)
+        self._recall = LiveRecall()
+        self._following = Following[Pinned](store, logger, predictions, store_within_s=store_within_s, look_every_s=look_every_s)
 
     def load(self) -> None:
         """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store (`Following`)."""
         recommender = self._recommender = self._recommender or Recommender.open(self._bundle)
-        self._following.start(lambda generation_id: self._pin(recommender, generation_id), self._could_be_newer)
+        pinning = Pinning(recommender, self._store, self._rules, self._deployment)
+
+        def pin(generation_id: str) -> Pinned:
+            pinned = pinning.pin(generation_id)
+            self._recall.follow(pinned.engine.catalogues.own.index)
+            return pinned
+
+        self._following.start(pin, pinning.could_be_newer)
+        self._recall.start()
 
     async def close(self) -> None:
         """Let go of the store and of the prediction log."""
+        await asyncio.to_thread(self._recall.stop)
         await self._following.close()
-
-    def _pin(self, recommender: Recommender, generation_id: str) -> _Pinned:
-        """What requests work on once the generation is current, or newer lists of the same one are there."""
-        manifest = recommender.manifest
-        lists = self._newest_lists(manifest.version)
-        before = self._engine
-        if before is not None and before.generation.manifest.id == generation_id:
-            engine = replace(before, lists=lists, track=before.track or self._trailing(recommender, before.generation))
-        else:
-            generation = Generation.open(self._store, manifest.feature_fingerprint, generation_id)
-            require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
-            own = open_catalogue(recommender, generation, self._store, say=logger.info)
-            engine = Engine(
-                recommender,
-                generation,
-                Catalogues(recommender, generation, own),
-                generation.index.rows_of(recommender.sources.item_item.identities).astype(np.int64),
-                self._trailing(recommender, generation),
-                lists,
-                self._rules,
-            )
-        named = ModelNamed(MODEL, manifest.version, self._deployment, generation_id, manifest.trained_through)
-        RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation_id), alone=True)
-        self._engine = engine
-        return _Pinned(engine, named)
-
-    def _trailing(self, recommender: Recommender, generation: Generation) -> TrailingOffset | None:
-        return None if recommender.liking is None else trailing_now(recommender.liking, generation, self._store)
-
-    def _newest_lists(self, version: str) -> Lists | None:
-        """The bundle's lists in use; whatever is wrong with them, answers are ranked as well without."""
-        try:
-            return Lists.open_current(self._store, version)
-        except CellarError as error:
-            logger.error("precomputed lists are not read: %s", error)
-            return None
-
-    def _could_be_newer(self, pinned: _Pinned) -> bool:
-        """Are there offsets to be made that could not be, or lists that came since?"""
-        engine = pinned.engine
-        if engine.recommender.liking is not None and engine.track is None:
-            return True
-        standing = None if engine.lists is None else engine.lists.manifest.id
-        try:
-            return lists_id(self._store, engine.recommender.manifest.version) != standing
-        except CellarError:
-            return False
 
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
@@ -164,13 +110,7 @@ class RecommenderService:
             inputs=(TensorMetadata("request", "BYTES", (1,)),),
             outputs=(TensorMetadata("score", "FP64", (-1,)),),
             properties={
-                "generation": generation.id,
-                "events_through": iso_of(generation.events_through),
-                "earliest_as_of": iso_of(generation.earliest_as_of),
-                "trained_through": manifest.trained_through,
-                "feature_fingerprint": manifest.feature_fingerprint,
-                "deployment": self._deployment,
-                "scale": generation.scale,
+                **served_properties(manifest, generation, self._deployment),
                 "preference": "" if liking is None else liking.manifest.version,
                 "rules": self._rules.version or "",
                 "index": _told(engine.catalogues.own.index),
@@ -199,8 +139,12 @@ class RecommenderService:
         seed = None if request.seed is None else int(request.seed)
         if seed is None and request.explore > 0:
             seed = secrets.randbelow(SEED_MOST + 1)
+        if understood.features_day < engine.catalogues.own.day:  # made on demand, which takes its time: beside the other requests
+            await asyncio.to_thread(engine.catalogues.at, understood.features_day)
+            context.stages.lap("catalogue")
         ranking = _Ranking(self._ladder, context, bool(lists.wines))
         made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung)
+        self._recall.saw(made.vectors)
         items = items_of(engine, made, understood, with_reasons=request.explain)
         context.stages.lap("tell")
         context.deadline.require()
@@ -270,7 +214,7 @@ def _lists(engine: Engine, request: RecommenderRequest, stored: Sequence[Known |
     return _ListsRead(found, min(computed, default=None))
 
 
-def _logged(request: RecommenderRequest, context: RequestContext, answer: RecommenderAnswer, pinned: _Pinned) -> Answered:
+def _logged(request: RecommenderRequest, context: RequestContext, answer: RecommenderAnswer, pinned: Pinned) -> Answered:
     """The answer as the prediction log takes it: what was shown, nothing of the histories it stands on."""
     shown = [(item, item.probability) for item in answer.items if item.probability is not None]
     return Answered(

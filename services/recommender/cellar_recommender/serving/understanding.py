@@ -11,7 +11,7 @@ from cellar_recommender.serving.bottles import Bottles
 from cellar_recommender.serving.contract import MemberAsked, RecommenderRequest
 from cellar_recommender.serving.filters import Hidden
 from cellar_recommender.serving.ownership import Standing
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, counted_before
 from cellar_shared.events.scales import Scale
 from cellar_shared.features.histories import Events, Histories, joined
 from cellar_shared.features.identity import identity
@@ -41,6 +41,11 @@ class Understood:
     def day(self) -> int:
         """The day that the request is about, in days since 1970: windows are told as of it."""
         return self.moment // MICROSECONDS_PER_DAY
+
+    @property
+    def features_day(self) -> int:
+        """The day before whose midnight wines' features count, in days since 1970."""
+        return int(counted_before(np.array([self.features_as_of]))[0])
 
 
 @dataclass(frozen=True, slots=True)
