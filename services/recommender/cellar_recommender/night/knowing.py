@@ -33,13 +33,13 @@ class Knowing:
 
     def of(self, member_ids: Sequence[str]) -> list[Known | MemberDamaged]:
         """What is known of each of the members, or that it is damaged; CellarError when the store cannot tell, however long it is asked."""
+        return self._runner.run(self._all(member_ids))
+
+    async def _all(self, member_ids: Sequence[str]) -> list[Known | MemberDamaged]:
         found: list[Known | MemberDamaged] = []
         for start in range(0, len(member_ids), AT_ONCE):
-            found += self._runner.run(self._some(member_ids[start : start + AT_ONCE]))
+            found += await asyncio.gather(*(self._one(member_id) for member_id in member_ids[start : start + AT_ONCE]))
         return found
-
-    async def _some(self, member_ids: Sequence[str]) -> list[Known | MemberDamaged]:
-        return await asyncio.gather(*(self._one(member_id) for member_id in member_ids))
 
     async def _one(self, member_id: str) -> Known | MemberDamaged:
         for pause_s in (*self._pauses_s, None):
