@@ -31,7 +31,7 @@ ITEM_ITEM: Final = "item_item"
 POPULAR: Final = "popular"
 SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
 YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
-WINES_AT_ONCE: Final = 32_768  # encoding one takes about 2 KB on the way
+WINES_AT_ONCE: Final = 8_192  # encoding one takes about 8 KB on the way
 
 _LIKED: Final = list(ITEM_FEATURES).index("liked")
 
