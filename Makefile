@@ -5,7 +5,7 @@ BIN     := $(VENV)/bin
 UV      := $(BIN)/uv
 UV_PIN  := 0.13.9
 TORCH   := 2.13.0
-MEMBERS := shared services/preference services/recommender services/events batch/drinkability batch/tonight
+MEMBERS := shared services/preference services/recommender services/events batch/drinkability batch/tonight deploy
 COMMA   := ,
 EMPTY   :=
 SPACE   := $(EMPTY) $(EMPTY)
@@ -20,7 +20,7 @@ export UV_TORCH_BACKEND ?= cpu
 endif
 
 ALL := -e './shared[azure,data,otlp,redis,service]' -e './services/preference[training]' -e './services/recommender[training]' -e ./services/events \
-  -e './batch/drinkability[charts,daft,training]' -e ./batch/tonight --group dev
+  -e './batch/drinkability[charts,daft,training]' -e ./batch/tonight -e './deploy[demo]' --group dev
 
 # Threads of torch and LightGBM wait asleep rather than spinning: on a busy machine spinning costs several times the work.
 export OMP_WAIT_POLICY ?= PASSIVE

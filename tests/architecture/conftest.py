@@ -37,6 +37,7 @@ def modules() -> list[Path]:
         "services/events/cellar_events",
         "batch/drinkability/cellar_drinkability",
         "batch/tonight/cellar_tonight",
+        "deploy/cellar_deploy",
     )
     by_package = [list((ROOT / package).rglob("*.py")) for package in packages]
     assert all(by_package)

@@ -9,7 +9,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-OURS = {"cellar-shared", "cellar-preference", "cellar-recommender", "cellar-events", "cellar-drinkability", "cellar-tonight"}
+OURS = {
+    *("cellar-shared", "cellar-preference", "cellar-recommender", "cellar-events"),
+    *("cellar-drinkability", "cellar-tonight", "cellar-deploy"),
+}
 MAKES_THE_ENVIRONMENT = {"uv", "pip", "setuptools"}
 FOR_TRAINING = {"torch", "lightgbm", "scikit-learn", "polars", "pyarrow", "pandas", "mlflow", "azure-ai-ml", "onnx", "onnxscript", "jinja2"}
 
@@ -85,7 +88,7 @@ def test_the_lock_names_no_place(root):
 
 
 @pytest.mark.parametrize(
-    "member", ["shared", "services/preference", "services/recommender", "services/events", "batch/drinkability", "batch/tonight"]
+    "member", ["shared", "services/preference", "services/recommender", "services/events", "batch/drinkability", "batch/tonight", "deploy"]
 )
 def test_a_member_builds_with_a_pinned_backend_and_asks_for_no_build_of_torch(root, member):
     text = (root / member / "pyproject.toml").read_text()

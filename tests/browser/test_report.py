@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from playwright.sync_api import Browser, Page
 
-from cellar_tonight.evening import Evening, Place, Why, Wish
+from cellar_tonight.evening import Because, Evening, Place, Why, Wish
 from cellar_tonight.report.page import write_report
 
 WIDTHS = (390, 1280)
@@ -97,7 +97,13 @@ def reports(evening: Evening, tmp_path_factory: pytest.TempPathFactory) -> dict[
     wish = Wish(harm, harm, 1)
     harmed = replace(evening, lines=lines, wish=wish, notes=(harm,), models=(harm,))
     harmed = replace(harmed, picks=tuple(replace(pick, whys=(Why(harm, harm, 2.0),)) for pick in evening.picks))
-    empty = replace(evening, lines=(), picks=(), plan=None, pace=(), sources=(), models=(), notes=(), wish=Wish())
+    assert evening.to_buy
+    suggestions = tuple(
+        replace(each, wine=replace(each.wine, name=harm, region=harm), currency=harm, whys=(Because(harm, harm, -1.0),))
+        for each in evening.to_buy
+    )
+    harmed = replace(harmed, to_buy=suggestions)
+    empty = replace(evening, lines=(), picks=(), plan=None, pace=(), sources=(), models=(), notes=(), wish=Wish(), to_buy=())
     folder = tmp_path_factory.mktemp("reports")
     written = {"full": evening, "empty": empty, "harm": harmed}
     for name, each in written.items():

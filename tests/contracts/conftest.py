@@ -18,14 +18,22 @@ from cellar_shared.client.preference import PreferenceClient
 
 READY_WITHIN_S = 300.0
 
-# The fixtures of the preference tests, which a conftest beside theirs cannot see.
-spec = importlib.util.spec_from_file_location("contracts_preference", Path(__file__).parents[1] / "preference" / "conftest.py")
-assert spec
-assert spec.loader
-preference = importlib.util.module_from_spec(spec)
-sys.modules["contracts_preference"] = preference  # dataclasses look annotations up there
-spec.loader.exec_module(preference)
+
+def fixtures_of(name: str, *places: str) -> Any:
+    """The conftest of other tests, whose fixtures a conftest beside theirs cannot see."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1].joinpath(*places, "conftest.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look annotations up there
+    spec.loader.exec_module(module)
+    return module
+
+
+preference = fixtures_of("contracts_preference", "preference")
 line, serving = preference.line, preference.serving
+tiny = fixtures_of("contracts_recommender", "recommender").tiny
+recommending = fixtures_of("contracts_recommender_serving", "recommender", "serving").served
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +58,7 @@ def serving_events() -> Callable[[Any], Any]:
     return start
 
 
-@pytest.fixture(scope="session", params=["preference", "events"])
+@pytest.fixture(scope="session", params=["preference", "recommender", "events"])
 def served(
     request: pytest.FixtureRequest,
     serving: Callable[..., Any],
@@ -58,11 +66,13 @@ def served(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, str]]:
     """A service that has loaded: its name, and where it answers."""
-    line = request.getfixturevalue("line")
     with ExitStack() as started:
         if request.param == "preference":
-            _, port = started.enter_context(serving(line))
+            _, port = started.enter_context(serving(request.getfixturevalue("line")))
+        elif request.param == "recommender":
+            _, port = started.enter_context(serving(request.getfixturevalue("recommending"), name="recommender"))
         else:
+            line = request.getfixturevalue("line")
             place = tmp_path_factory.mktemp("events")
             data, store = shutil.copytree(line.data, place / "data"), shutil.copytree(line.store, place / "store")
             port = started.enter_context(serving_events(data, store))

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-ROUTES = {"preference": "/score", "events": "/events"}
+ROUTES = {"preference": "/score", "recommender": "/score", "events": "/events"}
+# What an answer has one result each of, where it has.
 ASKED = {"preference": "wines", "events": "events"}
 CASES = int(os.environ.get("CELLAR_FUZZ_CASES", "2000"))
 PATIENCE_S = 120.0
@@ -30,7 +31,7 @@ NO_FAULTS = ["2xx", "4xx", "504"]
 MEANINGS = {
     "as-of-in-future": r"/as_of",
     "as-of-too-early": r"/as_of",
-    "out-of-range": r"/as_of|/history/\d+/(rating|rated_at)",
+    "out-of-range": r"/as_of|(/members/\d+)?/history/\d+/(rating|rated_at)",
 }
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 
@@ -86,14 +87,15 @@ def test_a_request_that_fits_the_document_is_answered_or_refused_for_its_meaning
         assert all(re.fullmatch(places, error["pointer"]) for error in problem["errors"]), problem
     else:
         assert response.status_code in (200, 504)
-        assert response.status_code == 504 or len(response.json()["results"]) == len(case.body[ASKED[served[0]]])
+        if response.status_code == 200 and served[0] in ASKED:
+            assert len(response.json()["results"]) == len(case.body[ASKED[served[0]]])
 
 
 @fuzz(CASES // 2)
 @given(st.data())
 def test_a_request_that_does_not_fit_the_document_is_refused(schema, send, served, data):
     case = data.draw(schema[ROUTES[served[0]]]["POST"].as_strategy(generation_mode=NEGATIVE))
-    if served[0] == "preference":
+    if served[0] != "events":
         send(case)
         return
     # An event that is wrong is refused by itself, in an answer that is none.

@@ -16,13 +16,13 @@ import msgspec
 import polars as pl
 import pytest
 
-from cellar_preference.serving.predictor import Predictor
 from cellar_preference.training.fit import Recipe
 from cellar_preference.training.network import Shape
 from cellar_preference.training.train import train
 from cellar_shared.bundle.manifest import MANIFEST, BundleManifest, version_of
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.events.tables import DataFolder, DataWriter
+from cellar_shared.liking.predictor import Predictor
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
@@ -61,11 +61,11 @@ def line(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Line:
 
 @pytest.fixture(scope="session")
 def serving() -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[str], int]]]:
-    """Starts `cellar serve preference` on a line as a process; gives it and its port once it listens, ready or not."""
+    """Starts `cellar serve` on a line as a process; gives it and its port once it listens, ready or not."""
 
     @contextmanager
-    def start(line: Line, port: int = 0, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-        words = ["serve", "preference", "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port)]
+    def start(line: Any, port: int = 0, *options: str, name: str = "preference") -> Iterator[tuple[subprocess.Popen[str], int]]:
+        words = ["serve", name, "--bundle", str(line.bundle), "--store", f"lmdb://{line.store}", "--port", str(port)]
         words += ["--max-wait-ms", "60000", *options]  # a busy machine is not what is asked about
         environment = os.environ | {"COLUMNS": "200"}
         with subprocess.Popen(
@@ -74,8 +74,8 @@ def serving() -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[str
             try:
                 assert process.stderr
                 said = process.stderr.readline()
-                assert said.startswith("preference listens on http://127.0.0.1:"), said + process.stderr.read()
-                yield process, int(said.removeprefix("preference listens on http://127.0.0.1:").split()[0])
+                assert said.startswith(f"{name} listens on http://127.0.0.1:"), said + process.stderr.read()
+                yield process, int(said.removeprefix(f"{name} listens on http://127.0.0.1:").split()[0])
             finally:
                 process.kill()
 

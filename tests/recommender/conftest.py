@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cellar_preference.training.fit import Recipe as PreferenceRecipe
+from cellar_preference.training.network import Shape as PreferenceShape
+from cellar_preference.training.train import train as train_preference
 from cellar_recommender.training.fit import Recipe
 from cellar_recommender.training.learn import Settings
 from cellar_recommender.training.network import Shape
@@ -22,6 +25,7 @@ class Line:
     data: Path
     bundle: Path
     settings: Settings
+    preference: Path | None = None
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +39,20 @@ def line(small_world: Path, tiny: Settings, tmp_path_factory: pytest.TempPathFac
     bundle = tmp_path_factory.mktemp("recommender") / "bundle"
     train(small_world, bundle, hold_out_days=HOLD_OUT_DAYS, settings=tiny, threads=1, step=lambda _: None)
     return Line(small_world, bundle, tiny)
+
+
+@pytest.fixture(scope="session")
+def preference(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A preference bundle of the same world, with less of its end held out."""
+    bundle = tmp_path_factory.mktemp("preference") / "bundle"
+    recipe = PreferenceRecipe(shape=PreferenceShape(embedding=4, heads=2, key=2, value=2, hidden=(8, 4)), epochs=1, batch=256)
+    train_preference(small_world, bundle, hold_out_days=HOLD_OUT_DAYS // 2, recipe=recipe, threads=1, step=lambda _: None)
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def packed_line(small_world: Path, tiny: Settings, preference: Path, tmp_path_factory: pytest.TempPathFactory) -> Line:
+    """The line with that preference bundle packed in."""
+    bundle = tmp_path_factory.mktemp("packed") / "bundle"
+    train(small_world, bundle, hold_out_days=HOLD_OUT_DAYS, settings=tiny, threads=1, step=lambda _: None, preference=preference)
+    return Line(small_world, bundle, tiny, preference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cellar_drinkability.scoring.model import WindowModel
 from cellar_tonight.choice import choose
@@ -18,6 +18,9 @@ from cellar_tonight.plan_terms import PlanTerms
 from cellar_tonight.reading import ExportRead
 from cellar_tonight.standings import COMMON, Home, standings
 from cellar_tonight.taste import Tastes
+
+if TYPE_CHECKING:
+    from cellar_tonight.buying import Buying  # which brings the recommender along
 
 OLD_AFTER_DAYS: Final = 60  # an export older than this may hold bottles that are gone (judgement)
 
@@ -35,8 +38,8 @@ class Asked:
     drinkability: Path | None = None
 
 
-def evening_of(read: ExportRead, asked: Asked, tastes: Tastes) -> Evening:
-    """The evening; BadInput or Incompatible for a wish or a bundle that cannot be taken."""
+def evening_of(read: ExportRead, asked: Asked, tastes: Tastes, buying: Buying | None = None) -> Evening:
+    """The evening, `buying` what to buy where somebody was asked; BadInput or Incompatible for a wish or a bundle that cannot be taken."""
     model = None if asked.drinkability is None else WindowModel.open(asked.drinkability)
     years = tuple(range(asked.as_of.year, asked.as_of.year + asked.years))
     wines = wines_of(read.wines)
@@ -51,6 +54,7 @@ def evening_of(read: ExportRead, asked: Asked, tastes: Tastes) -> Evening:
         *([said.says] if said.says else []),
         *choice_notes,
         *tastes.notes,
+        *(buying.notes if buying else ()),
         *_common(lines),
         *read.notes,
     ]
@@ -64,9 +68,10 @@ def evening_of(read: ExportRead, asked: Asked, tastes: Tastes) -> Evening:
         plan=plan(lines, years, asked.terms) if any(line.standing.by_year for line in lines) else None,
         pace=paces_of(read.bottles, wines, pace_day),
         sources=read.sources,
-        models=(*models, *([tastes.model] if tastes.model else [])),
+        models=(*models, *([tastes.model] if tastes.model else []), *([buying.model] if buying else [])),
         notes=tuple(notes),
         pace_day=pace_day,
+        to_buy=buying.wines if buying else None,
     )
 
 

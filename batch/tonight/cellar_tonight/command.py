@@ -12,6 +12,7 @@ from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
 
 if TYPE_CHECKING:
+    from cellar_tonight.buying import Buying
     from cellar_tonight.reading import ExportRead
     from cellar_tonight.standings import Home
     from cellar_tonight.taste import Tastes
@@ -29,9 +30,12 @@ def tonight(
     preference: Annotated[
         Path | None, typer.Option("--preference", help="A preference bundle, with --store: the chance that you like each wine.")
     ] = None,
-    store: Annotated[str | None, typer.Option("--store", help="With --preference: lmdb://DIR or redis://.. of materialize.")] = None,
+    recommender: Annotated[Path | None, typer.Option("--recommender", help="A recommender bundle, with --store: what to buy next.")] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="With --preference or --recommender: lmdb://DIR or redis://.. of materialize.")
+    ] = None,
     catalogue: Annotated[
-        Path | None, typer.Option("--catalogue", help="With --preference: the store's data folder, to know your wines there by name.")
+        Path | None, typer.Option("--catalogue", help="With --store: its data folder, to know your wines there by name.")
     ] = None,
     celsius: Annotated[float | None, typer.Option("--celsius", min=-10, max=45, help="How warm your cellar is, over a year.")] = None,
     amplitude: Annotated[float, typer.Option("--amplitude", min=0, max=30, help="How far summer and winter lie from that.")] = 0.0,
@@ -58,20 +62,23 @@ def tonight(
 
     now = datetime.now(UTC)
     day = _day(as_of) or now.date()
-    if catalogue is not None and preference is None:
-        raise BadInput("--catalogue says where a preference bundle's wines are named; add --preference and --store, or leave it out")
-    if (preference is None) != (store is None):
-        raise BadInput("--preference and --store belong together: the bundle, and the store of the catalogue that it learnt from")
+    if catalogue is not None and store is None:
+        raise BadInput("--catalogue says how a bundle's wines are called; add --preference or --recommender, and --store, or leave it out")
+    if (preference is None and recommender is None) != (store is None):
+        raise BadInput(
+            "--preference or --recommender, and --store belong together: a bundle, and the store of the catalogue that it learnt from"
+        )
     reporter = Reporter(as_json)
     with reporter.counting("reading the export") as tell:
         exported = read(export, round(now.timestamp() * 1_000_000), skip_bad=skip_bad, progress=tell)
     with reporter.counting("asking how far you will like them"):
-        tastes = _tastes(exported, preference, store, catalogue, day if as_of is not None and day < now.date() else None)
+        past_day = day if as_of is not None and day < now.date() else None
+        tastes, buying = _asked(exported, preference, recommender, store, catalogue, past_day)
     terms = PlanTerms(bottles_a_year=bottles_a_year, from_day=day)
     wish, home = Wish(food, location, guests), _home(celsius, amplitude)
     asked = Asked(day, as_of is not None, wish, home, years, terms, drinkability)
     with reporter.counting("choosing and planning"):
-        evening = evening_of(exported, asked, tastes)
+        evening = evening_of(exported, asked, tastes, buying)
     written = {}
     if report is not None:
         write_report(evening, report)
@@ -93,13 +100,32 @@ def _print(what: object) -> None:
     Console().print(what)
 
 
-def _tastes(exported: ExportRead, bundle: Path | None, store: str | None, catalogue: Path | None, past_day: date | None) -> Tastes:
+def _asked(
+    exported: ExportRead,
+    preference: Path | None,
+    recommender: Path | None,
+    store: str | None,
+    catalogue: Path | None,
+    past_day: date | None,
+) -> tuple[Tastes, Buying | None]:
+    """How far the member will like what they have, and what to buy, each where a bundle says it."""
     from cellar_tonight.taste import Model, by_model, by_scores
 
-    if bundle is None or store is None:
-        return by_scores(exported.wines, exported.ratings)
+    scores = by_scores(exported.wines, exported.ratings)
+    if store is None:
+        return scores, None
+    from cellar_tonight.catalogued import Catalogued
+
     evening = None if past_day is None else datetime.combine(past_day, time(23, 59, 59), UTC)
-    return by_model(Model(bundle, store, catalogue), exported.wines, exported.ratings, evening)
+    known = Catalogued.of(exported.wines, catalogue)
+    tastes = scores
+    if preference is not None:
+        tastes = by_model(Model(preference, store), exported.wines, exported.ratings, known, evening)
+    if recommender is None:
+        return tastes, None
+    from cellar_tonight.buying import to_buy
+
+    return tastes, to_buy(Model(recommender, store), exported.bottles, exported.ratings, known, catalogue, evening)
 
 
 def _home(celsius: float | None, amplitude: float) -> Home:

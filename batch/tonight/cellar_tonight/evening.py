@@ -167,6 +167,29 @@ class DrinkPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Because:
+    """One reason for a suggestion, or with an effect below 0 against it: a code, a sentence, and by how much it moved the score."""
+
+    code: str
+    text: str
+    effect: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A wine to buy, neither owned nor rated: the `chance` that the member likes it, and why; `price` is of one bottle in `currency`.
+
+    None is not known; a wine that no catalogue names is called by its id.
+    """
+
+    wine: Wine
+    chance: float | None
+    price: float | None
+    currency: str | None
+    whys: tuple[Because, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LotPace:
     """CellarTracker's index of how fast a lot is drunk, in bottles, by style; on the day it was computed for."""
 
@@ -190,7 +213,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Evening:
-    """All of it. `years` are the plan's and the charts' years, the first the evening's own."""
+    """All of it. `years` are the plan's and the charts' years, the first the evening's own; `to_buy` is None where nobody was asked."""
 
     as_of: date
     export_day: date | None
@@ -204,6 +227,7 @@ class Evening:
     models: tuple[str, ...]  # versions of the bundles that answered, in words
     notes: tuple[str, ...]  # what the member should know
     pace_day: date | None = None  # of `pace`; None: as_of
+    to_buy: tuple[Suggestion, ...] | None = None  # best first
 
     def of_section(self, section: Section) -> list[tuple[int, Line]]:
         """The lines of a section with their numbers: at risk by the day they are to be drunk by, others by their chance, best first."""

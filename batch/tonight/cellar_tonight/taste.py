@@ -19,18 +19,14 @@ import polars as pl
 from cellar_preference.serving.contract import PreferenceRequest, WineAsked
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.errors import BadInput
-from cellar_shared.events.matching.evidence import WineWords
-from cellar_shared.events.matching.matches import Catalogue
-from cellar_shared.events.scales import SCALES
-from cellar_shared.events.tables import DataFolder
 from cellar_shared.service.contract import NotYet, RequestContext
 from cellar_shared.service.problems import Problem
 from cellar_shared.service.timing import Stages
-from cellar_shared.service.wire import HISTORY_MOST, WINES_MOST, About, HistoryRow
+from cellar_shared.service.wire import WINES_MOST, HistoryRow
 from cellar_shared.store.opening import open_store
+from cellar_tonight.catalogued import SCALE, Catalogued
 from cellar_tonight.evening import Taste
 
-SCALE: Final = SCALES["0-100"]
 # How a score moves the neutral .5, a unit of the scale (5 points) from its line of a like (judgement), and how far at most.
 OWN, COMMUNITY = 0.2, 0.1
 FURTHEST: Final = 0.45
@@ -38,11 +34,10 @@ FURTHEST: Final = 0.45
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Where percentages come from: a preference bundle, the store of its catalogue, and that catalogue's wines to know matches by."""
+    """Where percentages or recommendations come from: a bundle, and the store of the catalogue that it learnt from."""
 
     bundle: Path
     store: str
-    catalogue: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +69,23 @@ def _of_scores(own: float | None, community: float | None) -> Taste:
     return Taste(0.5 + min(max(moved, -FURTHEST), FURTHEST), basis, own, community)
 
 
-def by_model(model: Model, wines: pl.DataFrame, ratings: pl.DataFrame, as_of: datetime | None) -> Tastes:
+def by_model(model: Model, wines: pl.DataFrame, ratings: pl.DataFrame, known: Catalogued, as_of: datetime | None) -> Tastes:
     """Taste by the percentages of a preference bundle, asked as of `as_of` (None: now) with the member's ratings as a history.
 
-    BadInput or Incompatible when bundle, store or catalogue cannot be taken. A wine that no match knows is described to the bundle.
+    BadInput or Incompatible when bundle or store cannot be taken. A wine that no match knows is described to the bundle.
     """
     scored = by_scores(wines, ratings)
-    matches = {} if model.catalogue is None else _matches(model.catalogue, wines)
-    asked = {str(row["wine_id"]): row for row in wines.iter_rows(named=True)}
-    history = _history(ratings, asked, matches)
+    history = known.history(ratings)
     service = PreferenceService(model.bundle, open_store(model.store))
     try:
         service.load()
     except NotYet as error:
         raise BadInput(f"--store {model.store}: {error}") from error
-    answers = asyncio.run(_asked(service, history, [(_wine_id(row, matches), row) for row in asked.values()], as_of))
+    asked = [WineAsked(known.wine_id(wine_id), known.vintage(wine_id), known.about(wine_id)) for wine_id in known.wines]
+    answers = asyncio.run(_asked(service, history, asked, as_of))
     tastes = {
         wine_id: Taste(answer.probability, "preference", scored.of[wine_id].own_score, scored.of[wine_id].community_score)
-        for wine_id, answer in zip(asked, answers.results, strict=True)
+        for wine_id, answer in zip(known.wines, answers.results, strict=True)
     }
     bases = [answer.basis for answer in answers.results]
     note = (
@@ -102,40 +96,6 @@ def by_model(model: Model, wines: pl.DataFrame, ratings: pl.DataFrame, as_of: da
     return Tastes(tastes, f"preference {answers.version}", (note, *degraded))
 
 
-def _matches(catalogue: Path, wines: pl.DataFrame) -> dict[str, str]:
-    """The catalogue's id of each wine that it has."""
-    folder = DataFolder.open(catalogue)
-    folder.parts("wines")
-    known = Catalogue([WineWords.of(row) for row in folder.scan("wines").collect().iter_rows(named=True)])
-    found = [known.match(WineWords.of(row)) for row in wines.iter_rows(named=True)]
-    return {match.wine_id: match.other for match in found if match.other is not None}
-
-
-def _wine_id(row: Mapping[str, Any], matches: Mapping[str, str]) -> str:
-    return matches.get(row["wine_id"], row["wine_id"])
-
-
-def _vintage(row: Mapping[str, Any]) -> Any:
-    return "NV" if row["vintage"] == 0 else row["vintage"]
-
-
-def _about(row: Mapping[str, Any]) -> About:
-    grapes = list(row["canonical_grapes"] or row["grapes"] or ())[:32]
-    region = row["canonical_region"] or row["region"]
-    return About(row["producer"], row["type"], grapes or None, row["country"], region, row["price"])
-
-
-def _history(ratings: pl.DataFrame, wines: Mapping[str, Mapping[str, Any]], matches: Mapping[str, str]) -> list[HistoryRow]:
-    """The member's newest ratings, as many as a request may hold; defective bottles say nothing."""
-    newest = ratings.filter(~pl.col("defective")).sort("rated_at", "event_id", nulls_last=False).tail(HISTORY_MOST)
-    return [
-        HistoryRow(
-            _wine_id(wines[row["wine_id"]], matches), row["rating_raw"], _vintage(row), row["rated_at"], _about(wines[row["wine_id"]])
-        )
-        for row in newest.iter_rows(named=True)
-    ]
-
-
 @dataclass(frozen=True, slots=True)
 class _Answers:
     results: list[Any]
@@ -143,14 +103,11 @@ class _Answers:
     degraded: set[str]
 
 
-async def _asked(
-    service: PreferenceService, history: list[HistoryRow], wines: Sequence[tuple[str, Mapping[str, Any]]], as_of: datetime | None
-) -> _Answers:
+async def _asked(service: PreferenceService, history: list[HistoryRow], wines: Sequence[WineAsked], as_of: datetime | None) -> _Answers:
     answers = _Answers([], service.metadata().versions[0], set())
     try:
         for some in _chunks(wines, WINES_MOST):
-            asked = [WineAsked(wine_id, _vintage(row), _about(row)) for wine_id, row in some]
-            request = PreferenceRequest(asked, history=history, scale=SCALE.name, as_of=as_of)
+            request = PreferenceRequest(list(some), history=history, scale=SCALE.name, as_of=as_of)
             answer = await service.score(request, RequestContext(uuid4().hex, datetime.now(UTC), Stages()))
             answers.results.extend(answer.results)
             answers.degraded.update(answer.degraded)
@@ -161,6 +118,6 @@ async def _asked(
     return answers
 
 
-def _chunks(rows: Sequence[tuple[str, Mapping[str, Any]]], size: int) -> Iterator[Sequence[tuple[str, Mapping[str, Any]]]]:
+def _chunks(rows: Sequence[WineAsked], size: int) -> Iterator[Sequence[WineAsked]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]

@@ -1,7 +1,8 @@
-"""Shows an evening in the terminal: tonight's bottle and why, the runners-up, what is at risk, and how the cellar stands."""
+"""Shows an evening in the terminal: tonight's bottle and why, the runners-up, what is at risk, what to buy, and how the cellar stands."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -9,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cellar_tonight.evening import SECTIONS, Evening, Line, Pick
+from cellar_tonight.evening import SECTIONS, Evening, Line, Pick, Suggestion
 
 SHOWN: Final = 10
 PHASE_STYLES: Final = {"hold": "grey50", "early": "gold3", "peak": "bold magenta", "late": "dark_orange3", "past": "red"}
@@ -24,6 +25,8 @@ def shown(evening: Evening) -> RenderableType:
     else:
         parts.append(Text("No bottle of which enough is known can be opened tonight.", style="bold"))
     parts += [_at_risk(evening), Text("")]
+    if evening.to_buy is not None:
+        parts += [_to_buy(evening.to_buy), Text("")]
     parts += [Text(f"· {note}", style="grey50") for note in evening.notes]
     return Group(*parts)
 
@@ -69,6 +72,21 @@ def _at_risk(evening: Evening) -> RenderableType:
         table.add_row(*_cells(line))
     more = [Text(f"and {len(lines) - SHOWN:,} more", style="grey50")] if len(lines) > SHOWN else []
     return Group(table, *more)
+
+
+def _to_buy(suggestions: Sequence[Suggestion]) -> RenderableType:
+    if not suggestions:
+        return Text("There is nothing to buy: the catalogue has no other wine.")
+    table = Table("to buy", box=None, pad_edge=False, header_style="grey50")
+    for name in ("price", "liking it"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("why")
+    for each in suggestions:
+        price = "" if each.price is None else f"{each.currency or ''} {each.price:,.0f}".strip()
+        chance = "" if each.chance is None else f"{100 * each.chance:.0f} %"
+        whys = "\n".join(f"{'-' if why.effect < 0 else '+'} {why.text}" for why in each.whys)
+        table.add_row(Text(each.wine.label), Text(price), Text(chance), Text(whys))
+    return table
 
 
 def _cells(line: Line) -> list[Text]:

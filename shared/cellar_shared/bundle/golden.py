@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ _HISTORY = ("offsets", "wines", "moments", "vintages", "liked", "strengths")
 _QUESTION = ("as_of", "features_as_of", "member", "wines", "vintages")
 _COUNTS = ("keys", "steps", "totals", "days", "everyone")
 
+Arrays = dict[str, Any]  # as savez wants them: its own stubs let no narrower type through
 Answer = Callable[[Questions, RunningCounts], npt.NDArray[np.float64]]
 
 
@@ -35,10 +36,8 @@ class GoldenCases:
 
     def to_bytes(self) -> bytes:
         """The cases as a NumPy archive of plain arrays."""
-        histories = self.questions.histories
-        arrays = {f"history_{name}": getattr(histories, name) for name in _HISTORY}
+        arrays = asked_to_arrays(self.questions.histories, self.counts)
         arrays |= {f"question_{name}": getattr(self.questions, name) for name in _QUESTION}
-        arrays |= {f"counts_{name}": np.asarray(getattr(self.counts, name)) for name in _COUNTS}
         stream = io.BytesIO()
         np.savez_compressed(stream, probabilities=self.probabilities, **arrays)
         return stream.getvalue()
@@ -47,9 +46,8 @@ class GoldenCases:
     def from_bytes(cls, content: bytes) -> GoldenCases:
         """The cases that `to_bytes` wrote."""
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            histories = Histories(**{name: arrays[f"history_{name}"] for name in _HISTORY})
+            histories, counts = asked_of_arrays(arrays)
             questions = Questions(histories=histories, **{name: arrays[f"question_{name}"] for name in _QUESTION})
-            counts = RunningCounts(**{name: arrays[f"counts_{name}"] for name in _COUNTS})
             return cls(questions, counts, arrays["probabilities"])
 
     def replay(self, answer: Answer) -> float:
@@ -64,3 +62,15 @@ class GoldenCases:
                 f"(tolerance {REPLAY_TOLERANCE:g}); the code or the runtime differs from the bundle's: train again or go back"
             )
         return difference
+
+
+def asked_to_arrays(histories: Histories, counts: RunningCounts) -> Arrays:
+    """Histories and the counts they are read with, as arrays of a golden file by name."""
+    arrays: Arrays = {f"history_{name}": getattr(histories, name) for name in _HISTORY}
+    return arrays | {f"counts_{name}": np.asarray(getattr(counts, name)) for name in _COUNTS}
+
+
+def asked_of_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Histories, RunningCounts]:
+    """What `asked_to_arrays` wrote; KeyError where an array is missing."""
+    histories = Histories(**{name: arrays[f"history_{name}"] for name in _HISTORY})
+    return histories, RunningCounts(**{name: arrays[f"counts_{name}"] for name in _COUNTS})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from cellar_shared.bundle.arrays import array_of
 from cellar_shared.bundle.manifest import find_bundle
 from cellar_shared.errors import BadInput
 
@@ -22,7 +22,6 @@ def learnt_from(bundle: Path) -> npt.NDArray[np.uint64]:
     """
     file = find_bundle(bundle) / ROWS_FILE
     try:
-        rows: npt.NDArray[np.uint64] = np.load(io.BytesIO(file.read_bytes()), allow_pickle=False)
+        return array_of(file.read_bytes())
     except (OSError, ValueError) as error:
         raise BadInput(f"{file} cannot be read ({error}); take the bundle from where it was written") from error
-    return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -38,6 +39,11 @@ class BundleManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     facts: dict[str, Any]
     metrics: dict[str, Any]
     files: dict[str, str]
+
+    @classmethod
+    def draft(cls, **said: Any) -> Self:
+        """A manifest of now, of this format, with all that is `said`; `write_bundle` fills in what it cannot know: files, version."""
+        return cls(format=FORMAT, version="", created_at=datetime.now(UTC).isoformat(timespec="seconds"), files={}, **said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +94,26 @@ def require_same_data(manifest: BundleManifest, namespace: str, scale: str) -> N
 
 
 def find_bundle(path: Path) -> Path:
-    """The one folder at or below `path` that holds a manifest; BadInput when there is none or more than one."""
+    """The one folder at or below `path` that holds a manifest, not counting those packed in it; BadInput when it is not one."""
     if (path / MANIFEST).is_file():
         return path
     found = sorted(file.parent for file in path.glob(f"*/**/{MANIFEST}")) if path.is_dir() else []
+    found = [folder for folder in found if not any(outer in folder.parents for outer in found)]
     if len(found) != 1:
         seen = ", ".join(str(folder) for folder in found) or "none"
         raise BadInput(f"{path} is not a bundle: expected one {MANIFEST} in it or below it, found {seen}")
     return found[0]
 
 
-def write_bundle(path: Path, manifest: BundleManifest, files: Mapping[str, bytes]) -> BundleManifest:
-    """Write a bundle whole or not at all; the manifest's `files` and `version` are filled in. Refuses an existing `path`."""
+def require_new(path: Path) -> None:
+    """BadInput when something stands at `path`; asked before learning begins, not hours later."""
     if path.exists():
         raise BadInput(f"{path} already exists and a bundle is never changed; name another folder")
+
+
+def write_bundle(path: Path, manifest: BundleManifest, files: Mapping[str, bytes]) -> BundleManifest:
+    """Write a bundle whole or not at all; the manifest's `files` and `version` are filled in. Refuses an existing `path`."""
+    require_new(path)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     manifest = msgspec.structs.replace(manifest, files=digests)
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))

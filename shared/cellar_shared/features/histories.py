@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -75,6 +76,15 @@ class Questions:
     wines: Wines
     vintages: npt.NDArray[np.int16]
     features_as_of: Moments
+
+
+def joined(histories: Sequence[Histories]) -> Histories:
+    """The members of several histories, one after the other."""
+    if len(histories) == 1:
+        return histories[0]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([each.lengths for each in histories]))])
+    columns = ("wines", "moments", "vintages", "liked", "strengths")
+    return Histories(offsets, *(np.concatenate([getattr(each, name) for each in histories]) for name in columns))
 
 
 def wines_of(wines: Wines, rows: npt.NDArray[np.int32]) -> Wines:

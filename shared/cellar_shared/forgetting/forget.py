@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -20,10 +21,14 @@ from cellar_shared.events.appending import DataAppender
 from cellar_shared.events.folding import note_ratings
 from cellar_shared.events.journal import Journal
 from cellar_shared.events.tables import DataFolder, dtypes_of
-from cellar_shared.store.cellars import Cellars
+from cellar_shared.store.cellars import FOLDER as CELLARS
 from cellar_shared.store.generation_folders import listed
+from cellar_shared.store.keyed_values import KeyedValues
+from cellar_shared.store.lists_folders import MEMBERS as LISTED
+from cellar_shared.store.lists_folders import all_lists
 from cellar_shared.store.port import Store, member_key
 from cellar_shared.store.rating_log import event_hashes
+from cellar_shared.store.wishes import FOLDER as WISHES
 from cellar_shared.telemetry.forgetting import Forgotten
 
 
@@ -37,6 +42,7 @@ class Receipt(msgspec.Struct, frozen=True):
     in_generations: list[str]
     in_bundles: list[str]
     prediction_logs_pending: int = 0
+    in_lists: list[str] = []
 
     def text(self) -> str:
         """The receipt for a person."""
@@ -52,6 +58,8 @@ class Receipt(msgspec.Struct, frozen=True):
             )
         if self.in_generations:
             lines.append(f"Still in generation {', '.join(self.in_generations)}: run `cellar materialize`, which deletes it.")
+        if self.in_lists:
+            lines.append(f"Still in precomputed lists {', '.join(self.in_lists)}: run `cellar materialize`, which deletes them.")
         if self.in_bundles:
             lines.append(f"Learnt from by {', '.join(self.in_bundles)}: train again to have it gone.")
         return "\n".join(lines)
@@ -94,6 +102,7 @@ def forget(
         in_generations=asyncio.run(_generations_with(member_id, store)),
         in_bundles=in_bundles,
         prediction_logs_pending=predictions.pending,
+        in_lists=_lists_with(member_id, store),
     )
 
 
@@ -117,18 +126,29 @@ def _without_member(member_id: str, data: Path, say: Callable[[str], None]) -> d
     return deleted
 
 
-def _has_bottles(generation: Path, member_id: str) -> bool:
-    cellars = Cellars.mapped(generation)
-    return cellars is not None and cellars.holds(member_key(member_id))
+def _has_bottles_or_wishes(generation: Path, member_id: str) -> bool:
+    kept = [generation / folder for folder in (CELLARS, WISHES)]
+    return any(KeyedValues.mapped(folder).holds(member_key(member_id)) for folder in kept if folder.is_dir())
+
+
+def _lists_with(member_id: str, store: Store) -> list[str]:
+    """The precomputed lists, by bundle, in which the member's still lies, or may: those that cannot be read."""
+    found = []
+    for bundle_version, lists_id in all_lists(store.lists):
+        with suppress(OSError, ValueError, EOFError):
+            if not KeyedValues.mapped(store.lists / bundle_version / lists_id / LISTED).holds(member_key(member_id)):
+                continue
+        found.append(f"{bundle_version}/{lists_id}")
+    return found
 
 
 async def _generations_with(member_id: str, store: Store) -> list[str]:
-    """The generations in which the member's ratings or bottles still lie, behind what hides them."""
+    """The generations in which the member's ratings, bottles or wishes still lie, behind what hides them."""
     try:
         return [
             each
             for each in listed(store.generations)
-            if (await store.reader(each).read(member_id)).value is not None or _has_bottles(store.generations / each, member_id)
+            if (await store.reader(each).read(member_id)).value is not None or _has_bottles_or_wishes(store.generations / each, member_id)
         ]
     finally:
         await store.aclose()

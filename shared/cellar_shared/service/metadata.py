@@ -7,6 +7,10 @@ from typing import Any
 
 import msgspec
 
+from cellar_shared.bundle.manifest import BundleManifest
+from cellar_shared.events.moments import iso_of
+from cellar_shared.store.generation import GenerationManifest
+
 
 class Live(msgspec.Struct, frozen=True):
     """The process answers."""
@@ -52,3 +56,16 @@ class ModelReady(msgspec.Struct, frozen=True):
 
     name: str
     ready: bool = True
+
+
+def served_properties(bundle: BundleManifest, generation: GenerationManifest, deployment: str) -> dict[str, str]:
+    """What every model's metadata say of a bundle that is served on a generation, out of a slot."""
+    return {
+        "generation": generation.id,
+        "events_through": iso_of(generation.events_through),
+        "earliest_as_of": iso_of(generation.earliest_as_of),
+        "trained_through": bundle.trained_through,
+        "feature_fingerprint": bundle.feature_fingerprint,
+        "deployment": deployment,
+        "scale": generation.scale,
+    }

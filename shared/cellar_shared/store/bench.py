@@ -1,10 +1,11 @@
-"""Measures what a member costs in a Redis store: writes made-up members and lists as serving would read them; `cellar bench store`."""
+"""Measures what a member costs in a Redis store: made-up histories in Redis, lists on disk, as serving reads them; `cellar bench store`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
 import msgspec
@@ -14,7 +15,9 @@ import redis
 
 from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.features.histories import EVENT, Events
-from cellar_shared.store.packing import pack_list, unpack_events, unpack_list
+from cellar_shared.store.keyed_values import KeyedValues, KeyedWriter
+from cellar_shared.store.list_packing import DIGEST_BYTES, MemberList, pack, unpack
+from cellar_shared.store.packing import unpack_events
 from cellar_shared.store.port import Store, member_key
 from cellar_shared.store.redis_store import RedisStore, each_hash, hash_key
 
@@ -26,7 +29,9 @@ SETTLED_WITHIN_S: Final = 120.0
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was written and what it took. Memory is Redis's used_memory, with everything it keeps around the values."""
+    """What was written and what it took. Memory is Redis's used_memory, with everything it keeps around the values; lists lie on disk,
+    with their keys and places.
+    """
 
     members: int
     ratings_each: int
@@ -42,10 +47,10 @@ class Report(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The report for a person."""
         each = f"{self.redis_bytes_each:.0f} bytes each in Redis"
-        packed = f"packed {self.history_bytes_each:.0f} and {self.list_bytes_each:.0f}"
         return (
-            f"{self.members:,} members with {self.ratings_each} ratings and a list of {self.list_items} take {each} "
-            f"({self.redis_bytes / 2**20:,.0f} MiB; {packed}), written in {self.seconds:.0f} s, {self.members_per_second:,.0f} a second; "
+            f"{self.members:,} members with {self.ratings_each} ratings take {each} "
+            f"({self.redis_bytes / 2**20:,.0f} MiB; packed {self.history_bytes_each:.0f}), lists of {self.list_items} wines "
+            f"{self.list_bytes_each:.0f} bytes each on disk; written in {self.seconds:.0f} s, {self.members_per_second:,.0f} a second; "
             f"{self.read_back:,} read back exactly"
         )
 
@@ -55,26 +60,30 @@ def bench_store(
 ) -> Report:
     """Write `members` made-up members, each with `ratings` ratings and a list of `items`, of `wines` wines; measure, and delete them.
 
-    They lie beside the store's generations, which stay as they are. BadInput unless the store is a Redis; CellarError when it fails.
+    They lie beside the store's generations, which stay as they are. BadInput unless the store is a Redis whose generations lie in a
+    folder; CellarError when it fails.
     """
     if not isinstance(store, RedisStore):
         raise BadInput(f"{store.name} is no Redis; name one: redis://HOST:PORT/DB?generations=DIR")
     made = _Made(members, ratings, items, wines, seed)
-    histories, lists = store.address.key("g", GENERATION), store.address.key("l", GENERATION)
-    with store.commanding() as client:
-        _clear(client, histories, lists)
+    histories = store.address.key("g", GENERATION)
+    root = store.generations.parent
+    root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".bench-", dir=root) as folder, store.commanding() as client:
+        lists = Path(folder) / "lists"
+        _clear(client, histories)
         before = _used(client)
         began = time.monotonic()
         say("writing histories")
         store.write_members(GENERATION, Path(), made.histories())
         say("writing lists")
-        list_bytes = _write_lists(client, lists, made)
+        list_bytes = _write_lists(lists, made)
         seconds = time.monotonic() - began
         used = _used(client) - before
         say("reading back")
         history_bytes, read_back = _read_back(client, histories, lists, made)
         if not keep:
-            _clear(client, histories, lists)
+            _clear(client, histories)
             store.drop(GENERATION)
     return Report(
         members=members,
@@ -99,6 +108,7 @@ class _Made:
         self._items = items
         self._wines = wines
         self._seed = seed
+        self._identities: npt.NDArray[np.int64] = np.random.default_rng([seed, 2]).integers(-(2**63), 2**63 - 1, wines)
 
     def histories(self) -> Iterator[tuple[str, Events]]:
         for first in range(0, self.members, CHUNK):
@@ -118,38 +128,38 @@ class _Made:
         for place in range(count):
             yield f"m{first + place}", events[place]
 
-    def lists_from(self, first: int) -> Iterator[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-        """A chunk's lists: wines best first, and their scores."""
+    def lists_from(self, first: int) -> Iterator[tuple[str, MemberList]]:
+        """A chunk's lists: wines best first, their scores, one of six sources each."""
         rng = np.random.default_rng([self._seed, 1, first])
         count = min(CHUNK, self.members - first)
-        rows = rng.integers(0, self._wines, (count, self._items))
+        wines = self._identities[rng.integers(0, self._wines, (count, self._items))]
         scores = -np.sort(-rng.normal(size=(count, self._items)).astype(np.float32), axis=1)
+        sources = rng.integers(0, 6, (count, self._items)).astype(np.uint8)
         for place in range(count):
-            yield f"m{first + place}", rows[place], scores[place]
+            made_of = rng.bytes(DIGEST_BYTES)
+            yield f"m{first + place}", MemberList(wines[place], scores[place], sources[place], FIRST_S * 1_000_000, made_of)
 
 
-def _write_lists(client: redis.Redis, lists: bytes, made: _Made) -> int:
-    written = 0
-    for first in range(0, made.members, CHUNK):
-        pipeline = client.pipeline(transaction=False)
-        for member_id, rows, scores in made.lists_from(first):
-            key = member_key(member_id)
-            value = pack_list(rows, scores, key)
-            written += len(value)
-            pipeline.hset(hash_key(lists, key), cast(Any, key), cast(Any, value))
-        pipeline.execute()
-    return written
+def _write_lists(folder: Path, made: _Made) -> int:
+    """Write everybody's list; how many bytes they take."""
+    with KeyedWriter(folder) as writer:
+        for first in range(0, made.members, CHUNK):
+            for member_id, each in made.lists_from(first):
+                key = member_key(member_id)
+                writer.add(key, pack(each, key))
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
-def _read_back(client: redis.Redis, histories: bytes, lists: bytes, made: _Made) -> tuple[float, int]:
+def _read_back(client: redis.Redis, histories: bytes, folder: Path, made: _Made) -> tuple[float, int]:
     """Read the first and the last chunk and compare; the mean length of a history's value and how many members were read."""
     lengths = []
+    lists = KeyedValues.mapped(folder)
     for first in sorted({0, (made.members - 1) // CHUNK * CHUNK}):
-        for (member_id, events), (_, rows, _) in zip(made.histories_from(first), made.lists_from(first), strict=True):
+        for (member_id, events), (_, written) in zip(made.histories_from(first), made.lists_from(first), strict=True):
             key = member_key(member_id)
             value = cast(bytes, client.hget(cast(Any, hash_key(histories, key)), cast(Any, key)))
-            listed = cast(bytes, client.hget(cast(Any, hash_key(lists, key)), cast(Any, key)))
-            if not np.array_equal(unpack_events(value, key), events) or not np.array_equal(unpack_list(listed, key)[0], rows):
+            (listed,) = lists.of(key)
+            if not np.array_equal(unpack_events(value, key), events) or pack(unpack(listed, key), key) != pack(written, key):
                 raise CellarError(f"member {member_id} did not come back as written; do not use this Redis")
             lengths.append(len(value))
     return float(np.mean(lengths)), len(lengths)

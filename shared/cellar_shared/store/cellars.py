@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_shared.ageing.curve import DATES, phase_of
+from cellar_shared.store.keyed_values import KeyedValues, KeyedWriter
 from cellar_shared.store.packing import Garbled, checked, summed
-from cellar_shared.store.port import KEY_BYTES, member_key
+from cellar_shared.store.port import member_key
 
 FOLDER: Final = "cellars"
 UNKNOWN: Final = -(2**31)  # a vintage, a size, a date that nobody knows; a non-vintage wine's vintage is 0
 NO_PHASE: Final = -1
-_NUMBERS: Final = 2 + len(DATES)
-_KEY: Final = f"S{KEY_BYTES}"
+_NUMBERS: Final = 3 + len(DATES)
 
 
 class _Packed(msgspec.Struct, array_like=True, frozen=True):
@@ -38,7 +38,7 @@ class Cellar:
     """A member's bottles that are not consumed; every list and array has one entry a bottle.
 
     `vintages` and `sizes_ml` (bottles,) int64; `dates` (4, bottles) int64, days since 1970 in the order of DATES; UNKNOWN in each where
-    nobody knows. Dates of a bottle are all known or none.
+    nobody knows. Dates of a bottle are all known or none. `is_there` (bottles,) bool: in the cellar; without it on its way there.
     """
 
     bottle_ids: list[str]
@@ -48,6 +48,7 @@ class Cellar:
     vintages: npt.NDArray[np.int64]
     sizes_ml: npt.NDArray[np.int64]
     dates: npt.NDArray[np.int64]
+    is_there: npt.NDArray[np.bool_]
 
     def phases(self, day: int) -> npt.NDArray[np.int8]:
         """Numbers into PHASES on `day` (days since 1970), NO_PHASE for a bottle without dates. (bottles,)."""
@@ -55,7 +56,7 @@ class Cellar:
 
     def packed(self, key: bytes) -> bytes:
         """The cellar's bytes, those of the member with `key` and of no other."""
-        numbers = np.vstack([self.vintages, self.sizes_ml, self.dates]).astype("<i4").tobytes()
+        numbers = np.vstack([self.vintages, self.sizes_ml, self.is_there, self.dates]).astype("<i4").tobytes()
         return summed(msgspec.msgpack.encode(_Packed(self.bottle_ids, self.wine_ids, self.locations, self.bins, numbers)), key)
 
     @classmethod
@@ -66,7 +67,9 @@ class Cellar:
             numbers = np.frombuffer(packed.numbers, "<i4").reshape(_NUMBERS, len(packed.bottle_ids)).astype(np.int64)
         except (msgspec.DecodeError, ValueError) as error:
             raise Garbled(f"a cellar's value of {len(value)} bytes is not whole ({error})") from error
-        return cls(packed.bottle_ids, packed.wine_ids, packed.locations, packed.bins, numbers[0], numbers[1], numbers[2:])
+        vintages, sizes_ml, is_there = numbers[:3]
+        texts = (packed.bottle_ids, packed.wine_ids, packed.locations, packed.bins)
+        return cls(*texts, vintages, sizes_ml, numbers[3:], is_there.astype(bool))
 
     def with_more(self, other: Cellar) -> Cellar:
         """This cellar and `other`, one member's both."""
@@ -78,67 +81,41 @@ class Cellar:
             np.concatenate([self.vintages, other.vintages]),
             np.concatenate([self.sizes_ml, other.sizes_ml]),
             np.concatenate([self.dates, other.dates], axis=1),
+            np.concatenate([self.is_there, other.is_there]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Cellars:
-    """The cellars of a generation: `keys` (values,) ascending, a member's next to each other; where each value begins and ends."""
+    """The cellars of a generation, by member."""
 
-    keys: npt.NDArray[np.bytes_]
-    spans: npt.NDArray[np.int64]  # (values, 2)
-    values: npt.NDArray[np.uint8]
+    packed: KeyedValues
 
     @classmethod
     def mapped(cls, generation: Path) -> Self | None:
         """The cellars of the generation in that folder; None when it was written without a night."""
         folder = generation / FOLDER
-        if not folder.is_dir():
-            return None
-        keys, spans, values = (np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("keys", "spans", "values"))
-        return cls(keys.view(np.ndarray), spans.view(np.ndarray), values.view(np.ndarray))
+        return cls(KeyedValues.mapped(folder)) if folder.is_dir() else None
 
     def of(self, key: bytes) -> Cellar | None:
         """The bottles of the member with `key`, in the order of their table; None where there are none. Garbled when damaged."""
-        first, end = self._span(key)
         found: Cellar | None = None
-        for start, stop in self.spans[first:end].tolist():
-            cellar = Cellar.unpacked(self.values[start:stop].tobytes(), key)
+        for value in self.packed.of(key):
+            cellar = Cellar.unpacked(value, key)
             found = cellar if found is None else found.with_more(cellar)
         return found
 
     def holds(self, key: bytes) -> bool:
         """Has the member with `key` bottles here?"""
-        first, end = self._span(key)
-        return end > first
-
-    def _span(self, key: bytes) -> tuple[int, int]:
-        sought = np.array(key, dtype=_KEY)
-        return int(np.searchsorted(self.keys, sought, side="left")), int(np.searchsorted(self.keys, sought, side="right"))
+        return self.packed.holds(key)
 
 
 def write_cellars(generation: Path, members: Iterable[tuple[str, Cellar]]) -> int:
     """Write the cellars into a generation that is being written, a member's may come in several; how many bottles they have."""
-    folder = generation / FOLDER
-    folder.mkdir()
-    keys, spans, bottles, at = [], [], 0, 0
-    with (folder / "values").open("wb") as stream:
+    bottles = 0
+    with KeyedWriter(generation / FOLDER) as writer:
         for member_id, cellar in members:
             key = member_key(member_id)
-            value = cellar.packed(key)
-            stream.write(value)
-            keys.append(key)
-            spans.append((at, at + len(value)))
-            at += len(value)
+            writer.add(key, cellar.packed(key))
             bottles += len(cellar.bottle_ids)
-    order = np.argsort(np.array(keys, dtype=_KEY), kind="stable")
-    np.save(folder / "keys.npy", np.array(keys, dtype=_KEY)[order], allow_pickle=False)
-    np.save(folder / "spans.npy", np.array(spans, dtype=np.int64).reshape(-1, 2)[order], allow_pickle=False)
-    values = np.lib.format.open_memmap(str(folder / "values.npy"), mode="w+", dtype=np.uint8, shape=(at,)) if at else np.empty(0, np.uint8)
-    if at:
-        values[:] = np.memmap(folder / "values", dtype=np.uint8, mode="r")
-        del values
-    else:
-        np.save(folder / "values.npy", values, allow_pickle=False)
-    (folder / "values").unlink()
     return bottles

@@ -93,11 +93,11 @@ def bench_store(
     store: Annotated[str, typer.Option("--store", help="redis://HOST:PORT/DB?generations=DIR")],
     members: Annotated[int, typer.Option("--members", min=1, help="How many members to make up.")] = 100_000,
     ratings: Annotated[int, typer.Option("--ratings", min=0, help="Ratings of each.")] = 30,
-    items: Annotated[int, typer.Option("--items", min=0, help="Wines in each member's list.")] = 50,
+    items: Annotated[int, typer.Option("--items", min=0, max=255, help="Wines in each member's list.")] = 50,
     wines: Annotated[int, typer.Option("--wines", min=1, help="Wines in the catalogue.")] = 100_000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")] = False,
 ) -> None:
-    """Measure what a member costs in a Redis: write made-up ones beside what is there, measure, delete them."""
+    """Measure what a member costs in a Redis and in lists: write made-up ones beside what is there, measure, delete them."""
     import resource
 
     import msgspec

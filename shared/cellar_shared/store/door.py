@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellar_shared.events.journal import Accepted, Journal, Receipt
-from cellar_shared.events.pushed import Event, RatingEvent, effective_moment, is_like
+from cellar_shared.events.moments import moment_of
+from cellar_shared.events.pushed import Event, PreferenceEvent, RatingEvent, effective_moment, is_like
 from cellar_shared.events.scales import scale_named
 from cellar_shared.features.histories import NON_VINTAGE, UNKNOWN_VINTAGE
 from cellar_shared.features.identity import identity
 from cellar_shared.store.overlay import Entry, pushed_row
 from cellar_shared.store.port import Door, Settled
+from cellar_shared.store.wishes import Wish
 
 
 class JournalBacked:
@@ -64,10 +66,13 @@ class JournalDoor:
 
 
 def entry_of(accepted: Accepted) -> Entry | None:
-    """What readers see of an accepted event: a rating's row, a forgotten member; None of what no reader looks for."""
+    """What readers see of an accepted event: a rating's row, a wish, a forgotten member; None of what no reader looks for."""
     if accepted.event is None:
         return Entry(accepted.member_id, accepted.position, None)
     event = accepted.event
+    if isinstance(event, PreferenceEvent):
+        wish = Wish(moment_of(event.occurred_at), event.event_id, event.preference, event.value, event.is_set)
+        return Entry(event.member_id, accepted.position, wish)
     if not isinstance(event, RatingEvent) or event.defective:
         return None
     (strength,) = scale_named(event.scale or "").strengths(np.array([event.rating]))

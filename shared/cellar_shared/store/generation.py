@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.errors import Incompatible
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.features.counts import RunningCounts
+from cellar_shared.features.histories import Events
 from cellar_shared.features.wines import Wines
 from cellar_shared.store.cellars import Cellar, Cellars
+from cellar_shared.store.growing import mapped
+from cellar_shared.store.keyed_values import KeyedValues
+from cellar_shared.store.manifests import decoded_manifest, require_files, verify_digests
+from cellar_shared.store.names import Names
+from cellar_shared.store.overlay import Kept, wishes_since
 from cellar_shared.store.packing import Garbled
 from cellar_shared.store.port import Members, Store, StoreUnavailable
 from cellar_shared.store.wine_index import WineIndex
+from cellar_shared.store.wishes import FOLDER as WISHES
+from cellar_shared.store.wishes import Wishes, standing, unpack_wishes
 
-FORMAT: Final = 2
-MANIFEST: Final = "manifest.json"
+FORMAT: Final = 3
+_AGAIN: Final = "run `cellar materialize` again"
 
 
 class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,14 +59,32 @@ class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """All that a generation and what was pushed since say of the member with `key`.
+
+    `events` (EVENT, oldest first, undated last): None for a member of whom nothing is known; `cellar`: None without bottles, or where
+    the generation was written without a night; `wishes`: empty where there are none; `forgotten_at`: the position up to which the
+    member was forgotten, 0 for never or before every generation that is left.
+    """
+
+    key: bytes
+    events: Events | None
+    cellar: Cellar | None
+    wishes: Wishes
+    forgotten_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
-    """An opened generation: catalogue, running counts, members and, where it was written with a night, their cellars."""
+    """An opened generation: catalogue, running counts, members, names, wishes and, where it was written with a night, their cellars."""
 
     manifest: GenerationManifest
     wines: Wines
     index: WineIndex
     counts: RunningCounts
     members: Members
+    names: Names
+    wishes: KeyedValues
     cellars: Cellars | None = None
 
     @classmethod
@@ -75,29 +101,49 @@ class Generation:
                 f"generation {manifest.id} was written with feature fingerprint {manifest.feature_fingerprint[:12]}, the bundle "
                 f"has {feature_fingerprint[:12]}; run `cellar materialize` again with the code that serves"
             )
-        index = WineIndex(_mapped(folder / "index" / "identities.npy"), _mapped(folder / "index" / "rows.npy"))
+        index = WineIndex(mapped(folder / "index" / "identities.npy"), mapped(folder / "index" / "rows.npy"))
         return cls(
             manifest,
-            _mapped(folder / "wines.npy"),
+            mapped(folder / "wines.npy"),
             index,
             RunningCounts.mapped(folder / "counts"),
             Members(store.reader(manifest.id), index, manifest.overlay_through),
+            Names.mapped(folder, index),
+            KeyedValues.mapped(folder / WISHES),
             Cellars.mapped(folder),
         )
 
+    async def known(self, member_id: str) -> Known:
+        """All that is known of the member now, in one read of the store; StoreUnavailable when it cannot tell."""
+        kept = await self.members.kept_of(member_id)
+        return Known(kept.key, self.members.events_in(kept), self._cellar_in(kept), self._wishes_in(kept), kept.forgotten_at)
+
     async def cellar_of(self, member_id: str) -> Cellar | None:
         """The member's bottles; None for one who has none, or was forgotten since. StoreUnavailable when the store cannot tell."""
-        if self.cellars is None:
-            return None
-        kept = await self.members.reader.read(member_id)
-        if kept.trimmed_through > self.manifest.overlay_through:
-            raise StoreUnavailable("the generation is older than what the overlay was trimmed for; serve a newer one")
-        if kept.forgotten_at > self.manifest.overlay_through:
+        return None if self.cellars is None else self._cellar_in(await self.members.kept_of(member_id))
+
+    def _cellar_in(self, kept: Kept) -> Cellar | None:
+        if self.cellars is None or self._is_forgotten(kept):
             return None
         try:
             return self.cellars.of(kept.key)
         except Garbled as error:
             raise StoreUnavailable(f"what is kept of a member's cellar is damaged: {error}") from error
+
+    def _wishes_in(self, kept: Kept) -> Wishes:
+        try:
+            own = [] if self._is_forgotten(kept) else [unpack_wishes(value, kept.key) for value in self.wishes.of(kept.key)]
+        except Garbled as error:
+            raise StoreUnavailable(f"what is kept of a member's wishes is damaged: {error}") from error
+        return standing([*chain.from_iterable(own), *wishes_since(kept, self.manifest.overlay_through)])
+
+    def _is_forgotten(self, kept: Kept) -> bool:
+        """Was the member forgotten since the generation was written?"""
+        return kept.forgotten_at > self.manifest.overlay_through
+
+    def wine_ids(self, rows: npt.NDArray[np.integer]) -> list[str]:
+        """The ids of the wines at `rows` (asked,), as the source writes them."""
+        return self.names.wine_ids(rows)
 
     def close(self) -> None:
         """Let go of the members; mapped arrays go when nobody refers to them."""
@@ -108,46 +154,18 @@ class Generation:
         return min(as_of - as_of % MICROSECONDS_PER_DAY, self.manifest.events_through)
 
 
-def _mapped(path: Path) -> npt.NDArray[Any]:
-    # Without numpy.memmap's own class, whose every slice costs microseconds; the mapping stays.
-    return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
-
-
-class _Formatted(msgspec.Struct):
-    """The one field that manifests of every format have."""
-
-    format: int
-
-
 def read_manifest(folder: Path) -> GenerationManifest:
     """The manifest of the generation in `folder`, after a look that all its files are there."""
     manifest = manifest_in(folder)
-    for name in manifest.files:
-        if not (folder / name).is_file():
-            raise BadInput(f"{folder / name} is missing from the generation; run `cellar materialize` again")
+    require_files(folder, manifest.files, f"it belongs to the generation, {_AGAIN}")
     return manifest
 
 
 def manifest_in(folder: Path) -> GenerationManifest:
     """The manifest in `folder`, wherever its files are; BadInput or Incompatible when this code cannot read it."""
-    try:
-        content = (folder / MANIFEST).read_bytes()
-        # The format first: a manifest of another one has other fields.
-        if (standing := msgspec.json.decode(content, type=_Formatted).format) != FORMAT:
-            raise Incompatible(f"{folder} has format {standing}, this code reads {FORMAT}; run `cellar materialize` again")
-        return msgspec.json.decode(content, type=GenerationManifest)
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"{folder / MANIFEST} cannot be read ({error}); run `cellar materialize` again") from error
+    return decoded_manifest(folder, GenerationManifest, FORMAT, _AGAIN)
 
 
 def verify_files(folder: Path, manifest: GenerationManifest) -> None:
     """Read every file of the generation and compare digests; BadInput names the first that differs."""
-    for name, digest in manifest.files.items():
-        if file_digest(folder / name) != digest:
-            raise BadInput(f"{folder / name} is damaged (its digest differs from the manifest's); run `cellar materialize` again")
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    verify_digests(folder, manifest.files, _AGAIN)

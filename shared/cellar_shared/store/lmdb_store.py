@@ -15,13 +15,15 @@ import numpy as np
 from cellar_shared.errors import BadInput
 from cellar_shared.features.histories import Events
 from cellar_shared.store.door import JournalBacked
-from cellar_shared.store.generation import GenerationManifest, file_digest, read_manifest, verify_files
+from cellar_shared.store.generation import GenerationManifest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import read_current
+from cellar_shared.store.lists_folders import FOLDER as LISTS
+from cellar_shared.store.lists_folders import read_current_lists, verified_lists
 from cellar_shared.store.lmdb_environment import Environment, open_environment
-from cellar_shared.store.memory_store import with_entry, without_trimmed
-from cellar_shared.store.overlay import PUSHED, Entry, Kept, Pushed
+from cellar_shared.store.manifests import file_digest
+from cellar_shared.store.overlay import PUSHED, Entry, Kept, Laid, PushedWish
 from cellar_shared.store.packing import pack_events
-from cellar_shared.store.port import StoreUnavailable, member_key
+from cellar_shared.store.port import KEY_BYTES, StoreUnavailable, member_key
 
 ROOM_BYTES: Final = 1 << 40  # address space to map while writing, not disk
 OVERLAY_ROOM_BYTES: Final = 1 << 36
@@ -29,6 +31,9 @@ READERS: Final = 1024
 MEMBERS: Final = "members/data.mdb"
 THROUGH: Final = b"through"  # no member's key has seven bytes
 TRIMMED: Final = b"trimmed"
+WISHES: Final = b"w"  # behind a member's key: their pushed wishes
+
+_wishes: Final = msgspec.msgpack.Decoder(tuple[PushedWish, ...])
 
 
 class LmdbReader:
@@ -45,11 +50,11 @@ class LmdbReader:
         key = member_key(member_id)
         try:
             # The overlay first: what is trimmed from it lies in a generation that readers have had time to open.
-            pushed, forgotten_at, trimmed_through = self._store.overlay_of(key)
+            laid, trimmed_through = self._store.overlay_of(key)
             value = cast("bytes | None", self._reading().get(key))
         except (lmdb.Error, OSError, ValueError) as error:
             raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
-        return Kept(key, value, pushed, forgotten_at, trimmed_through)
+        return Kept(key, value, laid.pushed, laid.forgotten_at, trimmed_through, laid.wishes)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         try:
@@ -113,6 +118,16 @@ class LmdbStore(JournalBacked):
     def indexes(self) -> Path:
         return self._path / "indexes"
 
+    @property
+    def lists(self) -> Path:
+        return self._path / LISTS
+
+    def current_lists(self, bundle_version: str) -> str | None:
+        return read_current_lists(self._path, bundle_version)
+
+    def lists_folder(self, bundle_version: str, lists_id: str) -> Path:
+        return verified_lists(self._path, bundle_version, lists_id)
+
     def current_id(self) -> str:
         return read_current(self.generations, self.name)
 
@@ -163,13 +178,13 @@ class LmdbStore(JournalBacked):
     def drop(self, generation_id: str) -> None:
         pass  # members go with the generation's folder
 
-    def overlay_of(self, key: bytes) -> tuple[Pushed, int, int]:
-        """What was pushed of the member with `key`, up to which position they were forgotten, and the overlay trimmed."""
+    def overlay_of(self, key: bytes) -> tuple[Laid, int]:
+        """What lies over the member with `key`, and up to which position the overlay was trimmed."""
         environment = self._overlay_environment()
         if environment is None:
-            return np.zeros(0, dtype=PUSHED), 0, 0
+            return Laid.nothing(), 0
         with environment.lmdb.begin() as reading:
-            return *_parted(reading.get(key)), int.from_bytes(reading.get(TRIMMED, b""), "little")
+            return _laid(reading, key), int.from_bytes(reading.get(TRIMMED, b""), "little")
 
     def overlay_through(self) -> int:
         try:
@@ -186,7 +201,7 @@ class LmdbStore(JournalBacked):
             with self._made_overlay().lmdb.begin(write=True) as writing:
                 for entry in entries:
                     key = member_key(entry.member_id)
-                    writing.put(key, _joined(*with_entry(*_parted(writing.get(key)), entry)))
+                    _lay(writing, key, _laid(writing, key).with_entry(entry))
                 if through > int.from_bytes(writing.get(THROUGH, b""), "little"):
                     writing.put(THROUGH, through.to_bytes(8, "little"))
         except (lmdb.Error, OSError) as error:
@@ -199,17 +214,15 @@ class LmdbStore(JournalBacked):
         trimmed = 0
         with environment.lmdb.begin(write=True) as writing:
             with writing.cursor() as cursor:
-                everyone = [(key, value) for key, value in cursor if key not in (THROUGH, TRIMMED)]
+                everyone = {key[:KEY_BYTES] for key in cursor.iternext(values=False) if key not in (THROUGH, TRIMMED)}
             # Not the highest ever: positions of data that was imported anew may begin lower.
             writing.put(TRIMMED, through.to_bytes(8, "little"))
-            for key, value in everyone:
-                pushed, forgotten_at = _parted(value)
-                left, at = without_trimmed(pushed, forgotten_at, through)
-                trimmed += len(pushed) - len(left) + (forgotten_at != at)
-                if not len(left) and not at:
-                    writing.delete(key)
-                elif len(left) < len(pushed) or at != forgotten_at:
-                    writing.put(key, _joined(left, at))
+            for key in everyone:
+                laid = _laid(writing, key)
+                left = laid.trimmed(through)
+                trimmed += len(laid) - len(left)
+                if len(left) < len(laid):
+                    _lay(writing, key, left)
         return trimmed
 
     def answers(self) -> bool:
@@ -248,11 +261,25 @@ class LmdbStore(JournalBacked):
         return self._overlay
 
 
-def _joined(pushed: Pushed, forgotten_at: int) -> bytes:
-    return forgotten_at.to_bytes(8, "little") + pushed.tobytes()
+def _laid(transaction: lmdb.Transaction, key: bytes) -> Laid:
+    """What lies over the member with `key`; ValueError where it is damaged."""
+    value, wishes = transaction.get(key), transaction.get(key + WISHES)
+    if value is None and wishes is None:
+        return Laid.nothing()
+    value = bytes(8) if value is None else value
+    pushed = np.frombuffer(value, dtype=PUSHED, offset=8)
+    return Laid(pushed, () if wishes is None else _wishes.decode(wishes), int.from_bytes(value[:8], "little"))
 
 
-def _parted(value: bytes | None) -> tuple[Pushed, int]:
-    if value is None:
-        return np.zeros(0, dtype=PUSHED), 0
-    return np.frombuffer(value, dtype=PUSHED, offset=8), int.from_bytes(value[:8], "little")
+def _lay(writing: lmdb.Transaction, key: bytes, laid: Laid) -> None:
+    """Put down what lies over the member with `key` from now on; what is nothing takes no place."""
+    is_plain = not len(laid.pushed) and not laid.forgotten_at
+    values = (
+        (key, None if is_plain else laid.forgotten_at.to_bytes(8, "little") + laid.pushed.tobytes()),
+        (key + WISHES, msgspec.msgpack.encode(laid.wishes) if laid.wishes else None),
+    )
+    for place, value in values:
+        if value is None:
+            writing.delete(place)
+        else:
+            writing.put(place, value)

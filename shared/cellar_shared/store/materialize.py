@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -22,20 +22,25 @@ from cellar_shared.errors import CellarError
 from cellar_shared.events.folding import fold_journal
 from cellar_shared.events.journal import Journal
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
-from cellar_shared.events.tables import DataFolder
+from cellar_shared.events.tables import DataFolder, batches
 from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Events
 from cellar_shared.store.cellars import write_cellars
-from cellar_shared.store.generation import FORMAT, MANIFEST, GenerationManifest, file_digest, read_manifest, verify_files
+from cellar_shared.store.generation import FORMAT, GenerationManifest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import listed, point_current, read_current, remove, written_alone
+from cellar_shared.store.lists_folders import all_lists, journal_through_of, remove_lists
+from cellar_shared.store.manifests import MANIFEST, file_digest
+from cellar_shared.store.names import COLUMNS, write_names
 from cellar_shared.store.night_cellars import NightParts, cellars_of
 from cellar_shared.store.packing import PACKING
 from cellar_shared.store.port import Store
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
+from cellar_shared.store.table_wishes import write_wishes
 from cellar_shared.store.wine_index import WineIndex
 
 HORIZON_DAYS: Final = 3650
+WINES_AT_ONCE: Final = 65_536
 
 
 def materialize(
@@ -68,6 +73,7 @@ def _materialized(
         folder = fold_journal(data, journal, journal_through, say=say)
         before = _current(store)
         forgotten_in = _with_forgotten(store, journal)
+        lists_with_forgotten = [named for named in all_lists(store.lists) if journal.forgot_since(journal_through_of(store.lists, *named))]
     finally:
         journal.close()
     fingerprint = feature_fingerprint()
@@ -83,6 +89,9 @@ def _materialized(
     ahead(identity)
     point_current(store.generations, identity)
     say(f"{store.name} serves {identity}")
+    for bundle_version, lists_id in lists_with_forgotten:
+        remove_lists(store.lists, bundle_version, lists_id)
+        say(f"lists {lists_id} of bundle {bundle_version} deleted: somebody in them may have been forgotten")
     if before is not None and before.id != identity:
         # The generation before stays for services that have yet to swap, unless somebody forgotten is in it.
         _delete(store, {*listed(store.generations), *store.written()} - {manifest.id, before.id} | forgotten_in - {manifest.id}, say)
@@ -112,6 +121,8 @@ def _write(
     with staged_folder(store.generations / identity) as staging:
         say(f"counting {dated.sum():,} ratings")
         _write_arrays(staging, log)
+        write_names(staging, _named_wines(folder))
+        write_wishes(staging, folder)
         say(f"writing {len(log.member_ids):,} members")
         members = store.write_members(identity, staging, _members_of(log))
         bottles = 0 if night is None else write_cellars(staging, cellars_of(folder, night))
@@ -193,6 +204,12 @@ def _write_arrays(staging: Path, log: RatingLog) -> None:
     np.save(staging / "index" / "identities.npy", index.identities, allow_pickle=False)
     np.save(staging / "index" / "rows.npy", index.rows, allow_pickle=False)
     np.save(staging / "wines.npy", log.wines, allow_pickle=False)
+
+
+def _named_wines(folder: DataFolder) -> Iterator[dict[str, Any]]:
+    """The catalogue's rows in order, some at a time in memory."""
+    for batch in batches(folder.scan("wines").select(COLUMNS), WINES_AT_ONCE):
+        yield from batch.iter_rows(named=True)
 
 
 def _members_of(log: RatingLog) -> Iterator[tuple[str, Events]]:

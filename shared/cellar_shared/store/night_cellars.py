@@ -83,7 +83,7 @@ def _by_member(rows: pl.DataFrame) -> Iterator[tuple[str, Cellar]]:
     numbers = ("vintage", "size_ml", *DATES)
     whole = rows.with_columns(
         pl.col(name).cast(pl.Int64 if name in numbers[:2] else pl.Int32).cast(pl.Int64).fill_null(UNKNOWN) for name in numbers
-    )
+    ).with_columns(is_there=(pl.col("state") != "pending").fill_null(True))
     for (member_id,), own in whole.group_by("member_id", maintain_order=True):
         yield (
             str(member_id),
@@ -95,5 +95,6 @@ def _by_member(rows: pl.DataFrame) -> Iterator[tuple[str, Cellar]]:
                 own["vintage"].to_numpy(),
                 own["size_ml"].to_numpy(),
                 own.select(DATES).to_numpy().T.astype("int64"),
+                own["is_there"].to_numpy(),
             ),
         )

@@ -1,4 +1,4 @@
-"""How a member's ratings and lists are kept: a few bytes a row, read back exactly; every store keeps the same bytes.
+"""How a member's ratings are kept: a few bytes a row, read back exactly; every store keeps the same bytes.
 
 Memory is what a store of millions of members costs. So each value says which widths its own columns need: the moments'
 coarsest unit and the widest gap between two of them, the rows', vintages' and strengths' ranges. All columns of a row then
@@ -31,10 +31,6 @@ _RANGES: Final = struct.Struct("<q4Bhb")  # first moment in units; bits of a gap
 _LIKED_FOLLOWS: Final = 0x80
 _AT_DAYS_END: Final = 0x40
 _STEP: Final = 0x0F
-
-_LIST_HEAD: Final = struct.Struct("<HBBHff")  # checksum, bits of a row, bits of a score and _FALLS, items, lowest and highest score
-_MOST_STEPS: Final = 127
-_FALLS: Final = 0x80
 
 UInt64s = npt.NDArray[np.uint64]
 
@@ -69,10 +65,10 @@ def unpack_events(value: bytes, key: bytes = b"") -> Events:
         raise Garbled(f"a member's value has unit {unit} and flags {flags}, which mean nothing")
     try:
         first, *bits, least_vintage, least_strength = _RANGES.unpack_from(value, _HEAD.size)
-        words = _read_words(value, _HEAD.size + _RANGES.size, dated + undated, sum(bits) + (not flags & _LIKED_FOLLOWS))
+        words = read_words(value, _HEAD.size + _RANGES.size, dated + undated, sum(bits) + (not flags & _LIKED_FOLLOWS))
     except (struct.error, ValueError) as error:
         raise Garbled(f"a member's value of {len(value)} bytes is not whole ({error})") from error
-    columns = _split(words, bits)
+    columns = split(words, bits)
     events = np.empty(dated + undated, dtype=EVENT)
     shift = 1 if flags & _AT_DAYS_END else 0
     events["moment"] = (np.cumsum(columns[0]) + first) * _UNITS[unit] - shift
@@ -122,7 +118,7 @@ def _packed(events: Events) -> bytes | None:
         place += 1
     flags = step | (_LIKED_FOLLOWS if follows else 0) | (_AT_DAYS_END if is_at_days_end else 0)
     head = _HEAD.pack(0, unit, flags, dated, undated)[2:]
-    return head + _RANGES.pack(first, *bits, least_vintage, least_strength) + _write_words(words, place)
+    return head + _RANGES.pack(first, *bits, least_vintage, least_strength) + write_words(words, place)
 
 
 def _step_of(strengths: npt.NDArray[np.float32]) -> int | None:
@@ -146,45 +142,14 @@ def _in_units(moments: npt.NDArray[np.int64]) -> tuple[int, bool, npt.NDArray[np
     raise AssertionError("every moment is a whole number of microseconds")
 
 
-def pack_list(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], key: bytes = b"") -> bytes:
-    """The bytes of one precomputed list: catalogue `rows` (items,) best first, and `scores` (items,) to 1/127 of their range.
-
-    `key` as for `pack_events`.
-    """
-    lowest, highest = float(scores.min(initial=0)), float(scores.max(initial=0))
-    steps = np.rint((scores - lowest) / (highest - lowest or 1.0) * _MOST_STEPS).astype(np.int64)
-    # Best first: how far each falls below the one before takes fewer bits.
-    falls = -np.diff(steps, prepend=_MOST_STEPS)
-    is_falling = bool((falls >= 0).all())
-    columns = [rows, falls if is_falling else steps]
-    bits = [int(column.max(initial=0)).bit_length() for column in columns]
-    words = columns[0].astype(np.uint64) | columns[1].astype(np.uint64) << np.uint64(bits[0])
-    head = _LIST_HEAD.pack(0, bits[0], bits[1] | (_FALLS if is_falling else 0), len(rows), lowest, highest)[2:]
-    return summed(head + _write_words(words, sum(bits)), key)
-
-
-def unpack_list(value: bytes, key: bytes = b"") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Rows and scores of a packed list; Garbled when `value` is not whole, or not that of the member with `key`."""
-    checked(value, key)
-    try:
-        _, row_bits, score, items, lowest, highest = _LIST_HEAD.unpack_from(value)
-        bits = [row_bits, score & ~_FALLS]
-        words = _read_words(value, _LIST_HEAD.size, items, sum(bits))
-    except (struct.error, ValueError) as error:
-        raise Garbled(f"a list's value of {len(value)} bytes is not whole ({error})") from error
-    rows, steps = _split(words, bits)
-    if score & _FALLS:
-        steps = _MOST_STEPS - np.cumsum(steps)
-    scores = lowest + steps / _MOST_STEPS * (highest - lowest)
-    return rows, scores.astype(np.float32)
-
-
-def _write_words(words: UInt64s, bits: int) -> bytes:
+def write_words(words: UInt64s, bits: int) -> bytes:
+    """The lowest `bits` of each word (rows,) one behind the other."""
     each = np.unpackbits(words.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, count=bits, bitorder="little")
     return np.packbits(each, bitorder="little").tobytes()
 
 
-def _read_words(value: bytes, start: int, rows: int, bits: int) -> UInt64s:
+def read_words(value: bytes, start: int, rows: int, bits: int) -> UInt64s:
+    """The words of `bits` that lie in `value` from `start` to its end; Garbled where these are not `rows`."""
     if len(value) - start != (rows * bits + 7) // 8 or bits > 64:
         raise Garbled(f"{len(value) - start} bytes, expected {rows} rows of {bits} bits")
     each = np.unpackbits(np.frombuffer(value, np.uint8, offset=start), count=rows * bits, bitorder="little")
@@ -193,7 +158,8 @@ def _read_words(value: bytes, start: int, rows: int, bits: int) -> UInt64s:
     return np.packbits(words, axis=1, bitorder="little").view("<u8").ravel()
 
 
-def _split(words: UInt64s, bits: list[int]) -> list[npt.NDArray[np.int64]]:
+def split(words: UInt64s, bits: list[int]) -> list[npt.NDArray[np.int64]]:
+    """The columns that share the words, the first in the lowest of as many bits as `bits` says."""
     columns, place = [], 0
     for width in bits:
         columns.append(((words >> np.uint64(place)) & np.uint64((1 << width) - 1)).astype(np.int64))
@@ -207,6 +173,7 @@ def summed(body: bytes, key: bytes) -> bytes:
 
 
 def checked(value: bytes, key: bytes) -> bytes:
+    """What `summed` was given; Garbled when the bytes or the key are others."""
     body = value[2:]
     if len(value) < 3 or _checksum(body, key) != int.from_bytes(value[:2], "little"):
         raise Garbled(f"the checksum of {len(value)} bytes is wrong")

@@ -88,6 +88,16 @@ class Store(Protocol):
     def indexes(self) -> Path:
         """The folder in which the indexes of bundles are kept, by generation."""
 
+    @property
+    def lists(self) -> Path:
+        """The folder in which the precomputed lists of bundles are written, by version of the bundle, and CURRENT in each."""
+
+    def current_lists(self, bundle_version: str) -> str | None:
+        """The id of the bundle's lists in use; None where it has none. CellarError when that cannot be told now."""
+
+    def lists_folder(self, bundle_version: str, lists_id: str) -> Path:
+        """The local folder with the bundle's lists of that id; BadInput when the store lacks them or they are damaged."""
+
     def write_members(self, generation_id: str, staging: Path, members: Iterable[tuple[str, Events]]) -> int:
         """Write a generation's members, in `staging` or elsewhere, before readers can see it; how many there were."""
 
@@ -138,10 +148,18 @@ class Members:
 
         StoreUnavailable when the store cannot tell.
         """
+        return self.events_in(await self.kept_of(member_id))
+
+    async def kept_of(self, member_id: str) -> Kept:
+        """All that is kept of the member, of which this generation can still tell what is its own; StoreUnavailable where it cannot."""
         kept = await self.reader.read(member_id)
         if kept.trimmed_through > self.overlay_through:
             # What was pushed or forgotten since this generation is no longer told apart from what never was.
             raise StoreUnavailable("the generation is older than what the overlay was trimmed for; serve a newer one")
+        return kept
+
+    def events_in(self, kept: Kept) -> Events | None:
+        """The ratings in what was read of a member, as `events_of` has them."""
         try:
             return events_of(kept, self.index, self.overlay_through)
         except Garbled as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +85,18 @@ def read_rating_log(folder: DataFolder, *, with_event_ids: bool = True) -> Ratin
         events,
         event_hashes(ratings["event_id"].to_list() if with_event_ids else []),
     )
+
+
+def before_the_last(log: RatingLog, days: int, data: Path) -> tuple[int, npt.NDArray[np.bool_]]:
+    """The moment `days` before the end of the log, and which dated ratings came before it, (ratings,): what may be learnt from.
+
+    BadInput when no rating of `data` has a date.
+    """
+    dated = log.events["moment"] != NEVER
+    if not dated.any():
+        raise BadInput(f"{data} holds no rating with a date; a model needs to know what came before what")
+    through = int(log.events["moment"][dated].max()) + 1 - days * MICROSECONDS_PER_DAY
+    return through, dated & (log.events["moment"] < through)
 
 
 def _require_distinct(wine_ids: pl.Series, folder: DataFolder) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha1
 from typing import Final
 
-from cellar_shared.store.overlay import Entry
+from cellar_shared.store.overlay import Entry, PushedWish, event_digest, pack_pushed_wish
 from cellar_shared.store.packing import Garbled
+from cellar_shared.store.wishes import Wish
 
 FORGOTTEN: Final = b"forgotten"
 SEAL_BYTES: Final = 8
@@ -139,7 +140,9 @@ def opened(key: bytes, sealed: bytes) -> bytes:
 
 
 def field_of(entry: Entry) -> tuple[bytes, bytes]:
-    """Field and value of an entry in its member's overlay, without its seal; both kinds of value begin with the position."""
+    """Field and value of an entry in its member's overlay, without its seal; every kind of value begins with the position."""
     if entry.pushed is None:
         return FORGOTTEN, entry.position.to_bytes(8, "little")
+    if isinstance(entry.pushed, Wish):
+        return event_digest(entry.pushed.event_id), pack_pushed_wish(PushedWish(entry.position, entry.pushed))
     return entry.pushed["event"].tobytes(), entry.pushed.tobytes()

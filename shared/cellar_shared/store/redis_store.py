@@ -21,9 +21,11 @@ from redis.retry import Retry
 from cellar_shared.errors import BadInput, CellarError
 from cellar_shared.events.journal import Journal
 from cellar_shared.features.histories import Events
-from cellar_shared.store.fetching import Published, PublishedFolder, PublishedUrl, fetched, scratch_folder
+from cellar_shared.store.fetching import Published, PublishedFolder, PublishedUrl, fetched, fetched_lists, scratch_folder
 from cellar_shared.store.generation_folders import CURRENT, named_in, read_current
-from cellar_shared.store.overlay import PUSHED, Kept, pushed_of
+from cellar_shared.store.lists_folders import FOLDER as LISTS
+from cellar_shared.store.lists_folders import current_file, lists_named_in
+from cellar_shared.store.overlay import PUSHED, Kept, PushedWish, pushed_of, unpack_pushed_wish
 from cellar_shared.store.packing import PACKING, Garbled, pack_events
 from cellar_shared.store.port import Door, Settled, StoreUnavailable, member_key
 from cellar_shared.store.redis_asking import RedisAsking
@@ -135,6 +137,16 @@ class RedisStore:
     @property
     def indexes(self) -> Path:
         return (self._scratch if self._root is None else self._root) / "indexes"
+
+    @property
+    def lists(self) -> Path:
+        return self.generations.parent / LISTS
+
+    def current_lists(self, bundle_version: str) -> str | None:
+        return lists_named_in(self._published.found(current_file(bundle_version)))
+
+    def lists_folder(self, bundle_version: str, lists_id: str) -> Path:
+        return fetched_lists(self._published, bundle_version, lists_id, self._scratch)
 
     def current_id(self) -> str:
         if self._root is not None:
@@ -265,12 +277,15 @@ def _kept(key: bytes, value: Any, overlay: Any, trimmed_through: int) -> Kept:
         raise Garbled("no value of a member")
     forgotten_at = 0
     rows = []
+    wishes: list[PushedWish] = []
     for sealed in overlay:
         part = opened(key, sealed)
         if len(part) == 8:
             forgotten_at = int.from_bytes(part, "little")
         elif len(part) == PUSHED.itemsize:
             rows.append(part)
+        elif len(part) > PUSHED.itemsize:
+            wishes.append(unpack_pushed_wish(part))
         else:
-            raise Garbled(f"{len(part)} bytes are no pushed rating")
-    return Kept(key, value, pushed_of(rows), forgotten_at, trimmed_through)
+            raise Garbled(f"{len(part)} bytes are nothing that was pushed")
+    return Kept(key, value, pushed_of(rows), forgotten_at, trimmed_through, tuple(wishes))

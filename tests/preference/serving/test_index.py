@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from cellar_preference.serving.index import build_index, open_index
 from cellar_shared.events.moments import day_of
+from cellar_shared.liking.offsets import build_index, open_index
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lmdb_store import LmdbStore
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from cellar_preference.serving.index import build_ahead
 from cellar_shared.errors import CellarError
 from cellar_shared.events.journal import Journal
 from cellar_shared.events.pushed import RatingEvent, decode_event
+from cellar_shared.liking.offsets import build_ahead
 from cellar_shared.store.breaker import FAILURES, LONGEST_OPEN_S, OPEN_S
 from cellar_shared.store.generation import GenerationManifest, read_manifest
 from cellar_shared.store.materialize import materialize

@@ -24,12 +24,12 @@ import httpx
 import polars as pl
 import pytest
 
-from cellar_preference.serving.index import build_ahead
 from cellar_preference.serving.service import PreferenceService
 from cellar_shared.errors import CellarError
 from cellar_shared.events.journal import Journal
 from cellar_shared.events.pushed import RatingEvent
 from cellar_shared.events.tables import DataFolder, DataWriter
+from cellar_shared.liking.offsets import build_ahead
 from cellar_shared.service.app import build_app
 from cellar_shared.service.limits import Limits
 from cellar_shared.service.server import server_of

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from cellar_preference.serving.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, ROWS_FILE, Predictor
 from cellar_preference.training.export import EXPORT_TOLERANCE
 from cellar_preference.training.learn import learn
 from cellar_preference.training.network import tensors
 from cellar_preference.training.rows import RatedRows
 from cellar_shared.bundle.golden import REPLAY_TOLERANCE, GoldenCases
+from cellar_shared.bundle.learnt import ROWS_FILE
 from cellar_shared.bundle.manifest import Bundle
 from cellar_shared.errors import BadInput, Incompatible
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, moment_of
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.histories import Histories, Questions, wines_of
+from cellar_shared.liking.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, Predictor
 from cellar_shared.store.rating_log import read_rating_log
 
 

@@ -9,12 +9,12 @@ import msgspec
 import polars as pl
 import pytest
 
-from cellar_preference.serving.predictor import GOLDEN_FILE
 from cellar_shared.bundle.golden import GoldenCases
 from cellar_shared.bundle.manifest import version_of
 from cellar_shared.errors import BadInput
 from cellar_shared.evaluation.days import days_of
 from cellar_shared.features.identity import identity
+from cellar_shared.liking.predictor import GOLDEN_FILE
 
 
 def test_the_same_data_and_seed_give_the_same_bundle(line, tmp_path):

@@ -13,20 +13,21 @@ from cellar_recommender.bench.measuring import measure
 from cellar_recommender.bench.memory import mapped_bytes
 from cellar_recommender.bench.picture import picture
 from cellar_recommender.bench.report import Report
-from cellar_recommender.bench.request import Stages, measure_requests
+from cellar_recommender.bench.request import Served, measure_requests
 from cellar_recommender.bench.world import make_world
 from cellar_recommender.serving.catalogue import open_catalogue
 from cellar_recommender.serving.golden import questions_of
 from cellar_recommender.serving.member_vectors import some_members
-from cellar_recommender.serving.merging import NONE
 from cellar_recommender.serving.recommender import Recommender
-from cellar_recommender.serving.recommending import rank, retrieve
+from cellar_recommender.serving.recommending import order_of_candidates, rank, retrieve
 from cellar_shared.display import Reporter
 from cellar_shared.features.fingerprint import feature_fingerprint
-from cellar_shared.features.histories import history_of
+from cellar_shared.service.asking import stored_history
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
+
+SAME_SCORE = 1e-5  # two orders of the same float32 sums: wines as alike as that may change places
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +38,10 @@ def store(line, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def stages(line, store):
+def requests(line, store):
     recommender = Recommender.open(line.bundle)
     generation = Generation.open(store, feature_fingerprint())
-    yield Stages.of(recommender, generation, open_catalogue(recommender, generation, store))
+    yield Served.of(recommender, generation, open_catalogue(recommender, generation, store))
     generation.close()
 
 
@@ -49,39 +50,28 @@ def report(line, store, tmp_path_factory) -> Report:
     return measure(line.bundle, store.name, tmp_path_factory.mktemp("work"), rounds=2, threads=1, say=lambda _: None)
 
 
-def test_the_stages_answer_what_evaluation_judges(stages):
-    """The same candidates in another way: by the index and rows, where evaluation scores every wine."""
-    recommender, generation = stages.recommender, stages.generation
-    as_of = generation.manifest.events_through
+def test_what_is_timed_answers_what_evaluation_judges(requests):
+    recommender, generation = requests.engine.recommender, requests.engine.generation
+    shelf = requests.engine.catalogues.own.shelf
+    as_of = requests.asked_at
     for events in some_members(generation, 8):
-        rows, scores = stages(events, lambda _: None)
-        history, _ = history_of(events, generation.wines, as_of, recommender.history_limit)
+        items = requests(events, lambda _: None)
+        history, _, _ = stored_history(events, as_of, generation, recommender.history_limit)
         asked = recommender.asked(questions_of(history, as_of), generation.counts)
         rated = np.isin(np.arange(len(generation.wines)), events["row"])[np.newaxis]
-        retrieved = retrieve(recommender.sources, asked, stages.catalogue.shelf, rated)
-        np.testing.assert_array_equal(rows, retrieved.proposed.rows)
-        ranked = rank(recommender.forest, recommender.sources, asked, stages.catalogue.shelf, retrieved)
-        assert (rows[0] != NONE).any()
-        assert np.isneginf(scores[rows == NONE]).all()
-        np.testing.assert_allclose(scores[rows != NONE], ranked[rows != NONE], atol=1e-4)
+        retrieved = retrieve(recommender.sources, asked, shelf, rated)
+        scores = order_of_candidates(retrieved, rank(recommender.forest, recommender.sources, asked, shelf, retrieved))[0]
+        order = np.argsort(-scores, kind="stable")
+        of_wine = dict(zip(generation.wine_ids(order), scores[order].tolist(), strict=True))
+        served = [of_wine[item.wine_id] for item in items]
+        assert served == pytest.approx(scores[order][: len(items)].tolist(), abs=SAME_SCORE)
 
 
-def test_stages_are_timed_in_their_order_and_the_whole_at_last(stages):
-    figures = measure_requests(stages, some_members(stages.generation, 3), rounds=2)
-    assert [stage.name for stage in figures] == ["features", "towers", "retrieve", "rank", "whole"]
+def test_stages_are_timed_in_their_order_and_the_whole_at_last(requests):
+    figures = measure_requests(requests, some_members(requests.engine.generation, 3), rounds=2)
+    names = ["understand", "filter", "features", "retrieve", "rank", "choose", "chance", "tell", "whole"]
+    assert [stage.name for stage in figures] == names
     assert all(0 < stage.median_ms <= stage.p95_ms for stage in figures)
-
-
-def test_whatever_is_served_can_be_timed(stages):
-    asked = []
-
-    def whole(events, lap):
-        asked.append(len(events))
-        lap("all of it")
-
-    figures = measure_requests(whole, some_members(stages.generation, 3), rounds=2)
-    assert [stage.name for stage in figures] == ["all of it", "whole"]
-    assert len(asked) == 3 * (2 + 1)  # the first time warms up
 
 
 def test_a_report_tells_of_the_generation_and_bundle_it_was_asked_about(line, store, report):
@@ -99,7 +89,7 @@ def test_workers_are_measured_alone_and_two_at_a_time(report):
             assert all(0 < pss <= rss for pss, rss in (worker.code_mib, worker.served_mib, worker.touched_mib))
 
 
-def test_files_that_workers_map_are_counted_once(store, stages, report):
+def test_files_that_workers_map_are_counted_once(store, requests, report):
     (kept,) = store.indexes.iterdir()
     assert mapped_bytes(store.folder(store.current_id()), kept) / 2**20 == report.mapped_mib
 
@@ -110,7 +100,7 @@ def test_the_text_says_the_figures_and_the_picture_is_one(report):
         assert said in text
     drawn = ElementTree.fromstring(picture(report))  # noqa: S314 - drawn a moment ago
     bars = drawn.findall("{http://www.w3.org/2000/svg}rect")
-    assert len(bars) == 2 + 5 + 4
+    assert len(bars) == 2 + 9 + 4
     assert {bar.get("class") for bar in bars} == {"bar", "other"}
     assert all(float(bar.get("x")) + float(bar.get("width")) <= 720 for bar in bars)
 

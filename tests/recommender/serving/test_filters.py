@@ -17,7 +17,7 @@ from cellar_recommender.serving.filters import Excluded, Hidden
 from cellar_recommender.serving.ownership import Standing, allow, shortfall
 from cellar_shared.features.identity import identity
 from cellar_shared.features.wines import WINE, WineFacts, no_wines, wine_record
-from cellar_shared.store.cellars import UNKNOWN
+from cellar_shared.store.cellars import UNKNOWN, Cellar
 from cellar_shared.store.wine_index import WineIndex
 
 TODAY = date(2024, 6, 1)
@@ -352,3 +352,10 @@ def test_bottles_of_wines_that_no_catalogue_knows_are_opened_by_vintage():
     assert opened(Filters(in_window=False)) == [True, True, True]
     assert opened(Filters(), WineNamed("unheard of", 2016)) == [False, False, True]
     assert opened(Filters(type="Red")) == [False, False, False]
+
+
+def test_a_stored_bottle_that_is_on_its_way_is_owned_and_not_opened():
+    given = Bottles.given([BottleGiven("a", "w0"), BottleGiven("b", "w1", state="pending")])
+    stored = Bottles.stored(Cellar.unpacked(given.cellar.packed(b"m1"), b"m1"))
+    assert stored.is_there.tolist() == given.is_there.tolist() == [True, False]
+    assert stored.with_more(given).is_there.tolist() == [True, False, True, False]

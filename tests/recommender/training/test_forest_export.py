@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellar_recommender.serving.contributions import Trees, contributions
 from cellar_recommender.serving.forest import Forest
-from cellar_recommender.training.forest_export import export_forest, threshold_of
+from cellar_recommender.training.forest_export import export_forest, plain_trees, threshold_of
 
 # Leaves are of size .1; 60 of them are added up in float32 in one and in float64 in the other.
 SUM_TOLERANCE = 1e-5
@@ -84,6 +85,44 @@ def test_every_row_takes_the_same_leaf(with_missing, objective):
         assert (single.astype(np.float32) == np.array([values[leaf] for leaf in leaves])).all(), tree
     whole = Forest(export_forest(model)).scores(rows)
     assert np.abs(whole - model.predict(rows, raw_score=True)).max() < SUM_TOLERANCE * max(1.0, np.abs(whole).max())
+
+
+@pytest.mark.parametrize("with_missing", [False, True])
+@pytest.mark.parametrize("objective", ["regression", "lambdarank"])
+def test_the_plain_arrays_score_every_row_as_the_onnx_forest_does(with_missing, objective):
+    model = booster(with_missing, objective)
+    rows, content = edges(model), export_forest(model)
+    base, added = contributions(Trees.from_bytes(plain_trees(content).to_bytes()), rows)
+    np.testing.assert_allclose(base + added.sum(axis=1), Forest(content).scores(rows), atol=SUM_TOLERANCE)
+    for tree in (0, 7, 59):
+        # A leaf's value names the leaf.
+        single = export_forest(model, trees=[tree])
+        trees = plain_trees(single)
+        assert len(np.unique(trees.value[trees.left == np.arange(len(trees.left))])) == model.params["num_leaves"]
+        base, added = contributions(trees, rows)
+        np.testing.assert_allclose(base + added.sum(axis=1), Forest(single).scores(rows), atol=1e-7)
+
+
+def test_an_inner_node_is_worth_what_its_rows_were_given_on_average():
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=(1000, 3)).astype(np.float32)
+    given = {"verbose": -1, "num_leaves": 8, "num_threads": 1, "seed": 1, "learning_rate": 1.0}
+    model = lightgbm.train(given, lightgbm.Dataset(values, values[:, 0] + values[:, 1] ** 2), 1)
+    trees = plain_trees(export_forest(model))
+    scores = model.predict(values)
+    # Every row that was learnt from passes the root, and those left of its threshold the root's left child.
+    np.testing.assert_allclose(trees.base, scores.mean(), rtol=1e-6)
+    is_left = values[:, trees.feature[0]] <= trees.threshold[0]
+    assert 0 < is_left.sum() < len(values)
+    np.testing.assert_allclose(trees.value[trees.left[0]], scores[is_left].mean(), rtol=1e-5)
+    np.testing.assert_allclose(trees.value[trees.right[0]], scores[~is_left].mean(), rtol=1e-5)
+
+
+def test_a_tree_that_never_parts_is_one_leaf():
+    model = lightgbm.train({"verbose": -1, "min_data_in_leaf": 90}, lightgbm.Dataset(np.arange(100.0)[:, None], np.arange(100.0)), 1)
+    trees = plain_trees(export_forest(model))
+    base, added = contributions(trees, np.zeros((2, 1), dtype=np.float32))
+    assert (base, added.tolist()) == (pytest.approx(model.predict(np.zeros((1, 1)))[0]), [[0.0], [0.0]])
 
 
 def test_rounding_to_the_nearest_would_move_rows():

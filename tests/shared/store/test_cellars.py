@@ -116,6 +116,7 @@ def test_a_member_s_bottles_are_read_with_their_dates_from_every_part(data, nigh
     assert cellar.locations == ["Cave", "Cave", "Zoë"]
     assert cellar.bins == ["A1", "A4", "A6"]
     assert cellar.vintages.tolist() == [2015, 0, 2015]
+    assert cellar.is_there.tolist() == [True, False, True]
     assert cellar.dates.tolist() == [[in_days(2020 + n + ahead) for n in (1, 4, 6)] for ahead in range(4)]
     other = cellar_of(store, "m2")
     assert other.bottle_ids == ["b3", "b7"]
@@ -197,7 +198,7 @@ def test_a_damaged_value_is_a_store_that_cannot_be_read_and_never_another_s_bott
 
 
 def test_one_member_s_bytes_are_no_cellar_of_another():
-    empty = Cellar([], [], [], [], np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((4, 0), np.int64))
+    empty = Cellar([], [], [], [], np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((4, 0), np.int64), np.zeros(0, bool))
     packed = empty.packed(b"one")
     assert Cellar.unpacked(packed, b"one").bottle_ids == []
     for value, key in ((packed, b"two"), (packed[:-1], b"one"), (b"", b"one")):

@@ -17,9 +17,10 @@ import pytest
 from cellar_shared.errors import CellarError
 from cellar_shared.store import fetching
 from cellar_shared.store.fetching import KEPT, PublishedFolder, PublishedUrl, fetched, scratch_folder
-from cellar_shared.store.generation import MANIFEST, read_manifest, verify_files
+from cellar_shared.store.generation import read_manifest, verify_files
 from cellar_shared.store.generation_folders import CURRENT
 from cellar_shared.store.lmdb_store import LmdbStore
+from cellar_shared.store.manifests import MANIFEST
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
 

@@ -112,7 +112,7 @@ def bytes_of(store: Store, data: Path) -> Callable[[], dict[str, Any]]:
         place = store.generations.parent
         found = {str(file): file.read_bytes() for folder in (place, data) for file in folder.rglob("*") if file.is_file()}
         if isinstance(store, MemoryStore):
-            overlay = {key: (rows.tobytes(), at) for key, (rows, at) in store.overlay.items()}
+            overlay = {key: (laid.pushed.tobytes(), laid.wishes, laid.forgotten_at) for key, laid in store.overlay.items()}
             return found | {"members": {name: dict(each) for name, each in store.members.items()}, "overlay": overlay}
         if isinstance(store, RedisStore):
             with store.commanding() as client:

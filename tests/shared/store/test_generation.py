@@ -13,8 +13,9 @@ import pytest
 from cellar_shared.errors import BadInput, CellarError, Incompatible
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.identity import identity
-from cellar_shared.store.generation import FORMAT, MANIFEST, Generation, read_manifest, verify_files
+from cellar_shared.store.generation import FORMAT, Generation, read_manifest, verify_files
 from cellar_shared.store.generation_folders import CURRENT
+from cellar_shared.store.manifests import MANIFEST
 from cellar_shared.store.materialize import materialize
 from cellar_shared.store.opening import open_store
 from cellar_shared.store.wine_index import WineIndex

@@ -20,9 +20,10 @@ from cellar_shared.features.counts import RATED
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import UNDATED_AGE, Events, history_of
 from cellar_shared.features.identity import identity
-from cellar_shared.store.generation import MANIFEST, Generation, verify_files
+from cellar_shared.store.generation import Generation, verify_files
 from cellar_shared.store.generation_folders import CURRENT
 from cellar_shared.store.lmdb_store import LmdbStore
+from cellar_shared.store.manifests import MANIFEST
 from cellar_shared.store.materialize import materialize
 
 DAY = MICROSECONDS_PER_DAY

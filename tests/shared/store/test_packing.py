@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.features.histories import EVENT
-from cellar_shared.store.packing import Garbled, pack_events, pack_list, summed, unpack_events, unpack_list
+from cellar_shared.store.packing import Garbled, pack_events, summed, unpack_events
 
 units = st.sampled_from([1, 1000, 1_000_000, 60_000_000, MICROSECONDS_PER_DAY])
 strengths = st.one_of(
@@ -66,21 +66,12 @@ def test_thirty_ratings_of_a_hundred_thousand_wines_over_ten_years_take_seven_by
     assert (len(pack_events(history(130))) - len(pack_events(history(30)))) / 100 < 6.5
 
 
-def test_a_list_of_fifty_of_a_hundred_thousand_wines_takes_three_bytes_a_wine():
-    rng = np.random.default_rng(3)
-    scores = -np.sort(-rng.normal(size=50).astype(np.float32))
-    assert len(pack_list(rng.integers(0, 100_000, 50), scores)) <= 50 * 3 + 6
-
-
 def test_another_members_bytes_are_refused():
-    events, rows, scores = history(5), np.arange(5), np.linspace(1, 0, 5, dtype=np.float32)
+    events = history(5)
     for one, other in ((b"one member's", b"another's...."), (b"one", b"")):
         assert unpack_events(pack_events(events, one), one).tobytes() == events.tobytes()
-        assert unpack_list(pack_list(rows, scores, one), one)[0].tolist() == rows.tolist()
         with pytest.raises(Garbled):
             unpack_events(pack_events(events, one), other)
-        with pytest.raises(Garbled):
-            unpack_list(pack_list(rows, scores, one), other)
 
 
 def test_ratings_out_of_order_come_back_to_the_bit():
@@ -107,19 +98,8 @@ def test_any_bytes_are_a_history_or_refused(value):
         assert unpack_events(value).dtype == EVENT
 
 
-@given(st.binary(max_size=80), st.sampled_from([unpack_events, unpack_list]))
+@given(st.binary(max_size=80))
 @settings(max_examples=500, derandomize=True)
-def test_any_bytes_with_the_right_checksum_are_a_value_or_refused(body, unpack):
+def test_any_bytes_with_the_right_checksum_are_a_value_or_refused(body):
     with suppress(Garbled):
-        unpack(summed(body, b"key"), b"key")
-
-
-@given(st.lists(st.integers(0, 2**31 - 1), max_size=60), st.integers(0, 2**32))
-@settings(max_examples=100, derandomize=True)
-def test_a_list_keeps_its_order_and_its_scores_to_a_127th_of_their_range(rows, seed):
-    scores = np.random.default_rng(seed).normal(size=len(rows)).astype(np.float32)
-    if seed % 2:
-        scores = -np.sort(-scores)
-    found, approximate = unpack_list(pack_list(np.array(rows, dtype=np.int64), scores))
-    assert found.tolist() == rows
-    assert np.abs(approximate - scores).max(initial=0) <= np.ptp(np.append(scores, 0)) / 127
+        unpack_events(summed(body, b"key"), b"key")

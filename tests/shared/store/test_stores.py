@@ -19,15 +19,17 @@ from hypothesis import strategies as st
 from cellar_shared.durable import staged_folder
 from cellar_shared.errors import BadInput
 from cellar_shared.events.journal import Journal
-from cellar_shared.events.pushed import RatingEvent
+from cellar_shared.events.pushed import PreferenceEvent, RatingEvent
 from cellar_shared.events.tables import DataWriter
 from cellar_shared.features.histories import EVENT, Events
 from cellar_shared.features.identity import identity
 from cellar_shared.features.wines import WINE, WineFacts, wine_record
 from cellar_shared.store.memory_store import MemoryStore
 from cellar_shared.store.opening import open_store
+from cellar_shared.store.overlay import Kept, wishes_since
 from cellar_shared.store.port import KEY_BYTES, Members, Store, StoreUnavailable, member_key
 from cellar_shared.store.wine_index import WineIndex
+from cellar_shared.store.wishes import NO_WISHES, Wish, Wishes, standing
 
 ID_OF = ["m1", "", "a b\n", "Zoë", "会員", "🍷", "half \ud83c", "\udfff", "x" * 400, "x" * 401, "é" * 5000]
 START = datetime(2021, 3, 1, tzinfo=UTC)
@@ -46,6 +48,13 @@ def rating(event_id: str, member_id: str = "m1", day: int = 0, rating: float = 4
     return RatingEvent(
         event_id=event_id, member_id=member_id, occurred_at=START + timedelta(days=day), wine_id=wine_id, rating=rating, scale="1-5"
     )
+
+
+def wish(
+    event_id: str, member_id: str = "m1", day: int = 0, kind: str = "hide_wine", value: str = "w1", is_set: bool = True
+) -> PreferenceEvent:
+    at = START + timedelta(days=day)
+    return PreferenceEvent(event_id=event_id, member_id=member_id, occurred_at=at, preference=kind, value=value, is_set=is_set)
 
 
 class Place:
@@ -70,7 +79,15 @@ class Place:
     def read(self, member_id: str, members: Members | None = None) -> Events | None:
         return self._runner.run((members or self.members()).events_of(member_id))
 
-    def push(self, *events: RatingEvent) -> list[str]:
+    def kept(self, member_id: str, members: Members | None = None) -> Kept:
+        return self._runner.run((members or self.members()).kept_of(member_id))
+
+    def wishes(self, member_id: str = "m1", members: Members | None = None) -> Wishes:
+        """What was pushed alone: generations' own wishes lie beside the store."""
+        members = members or self.members()
+        return standing(wishes_since(self.kept(member_id, members), members.overlay_through))
+
+    def push(self, *events: RatingEvent | PreferenceEvent) -> list[str]:
         door = self.store.door(self.journal)
         try:
             return [receipt.status for receipt in door.accept(events, now_s=0)]
@@ -253,6 +270,68 @@ def test_a_rating_of_a_faulty_bottle_and_a_wine_that_nobody_knows(place):
     assert place.read("m1")["row"].tolist() == [-1]
 
 
+# What is wished
+
+
+def test_a_pushed_wish_counts_at_once_and_is_no_rating(place):
+    place.write({"m1": some_events(2)})
+    members = place.members()
+    assert place.wishes("m1", members) == place.wishes("m2", members) == NO_WISHES
+    assert place.push(wish("e1", value="w2"), wish("e2", kind="hide_producer", value="Zoë & fils"), rating("e3")) == ["accepted"] * 3
+    assert place.push(wish("e4", kind="hide_region", value="Médoc"), wish("e5", "m2")) == ["accepted"] * 2
+    assert place.wishes("m1", members) == Wishes(("w2",), ("Zoë & fils",), ("Médoc",))
+    assert place.wishes("m2", members) == Wishes(("w1",))
+    assert len(place.read("m1", members)) == 3
+    assert place.read("m2", members) is None
+
+
+def test_of_wishes_about_one_thing_the_newest_counts_in_whatever_order_they_come(place):
+    place.write({})
+    place.push(wish("e2", day=2, is_set=False), wish("e1", day=1))
+    assert place.wishes() == NO_WISHES
+    place.push(wish("e3", day=3))
+    assert place.wishes() == Wishes(("w1",))
+    place.push(wish("e5", day=4, is_set=False), wish("e4", day=4))  # at one moment the greater id counts
+    assert place.wishes() == NO_WISHES
+
+
+def test_the_same_wish_twice_is_one_and_other_content_under_its_id_a_conflict(place):
+    place.write({})
+    assert place.push(wish("e1"), wish("e1"), wish("e1", is_set=False), wish("e1", value="w2")) == [
+        "accepted",
+        "duplicate",
+        *["conflict"] * 2,
+    ]
+    assert place.push(wish("e1"), rating("e1")) == ["duplicate", "conflict"]
+    place.settle()
+    assert (len(place.kept("m1").wishes), place.wishes()) == (1, Wishes(("w1",)))
+
+
+@pytest.mark.parametrize("length", [1, 20, 30, 31, 32, 33, 34, 40, 512])
+def test_a_wish_of_any_length_is_told_from_a_rating(place, length):
+    place.write({})
+    place.push(rating("r1"), wish("e1", value="x" * length), rating("r2", day=1))
+    assert place.wishes() == Wishes(("x" * length,))
+    assert len(place.read("m1")) == 2
+
+
+def test_wishes_that_a_generation_holds_are_trimmed_and_forgotten_ones_are_gone(place):
+    place.write({})
+    place.push(wish("e1"), rating("e2"))
+    reached = place.settle()
+    place.push(wish("e3", value="w2"))
+    place.write({}, "g2")
+    assert place.wishes("m1", place.members("g2", reached)) == Wishes(("w2",))
+    assert place.wishes("m1", place.members("g1", 0)) == Wishes(("w1", "w2"))
+    assert place.store.trim(reached) == 2
+    assert place.wishes("m1", place.members("g2", reached)) == Wishes(("w2",))
+    place.store.hide("m1", place.journal, now_s=0)
+    assert place.kept("m1", place.members("g2", reached)).wishes == ()
+    place.push(wish("e4", value="w0"))
+    assert place.wishes("m1", place.members("g2", reached)) == Wishes(("w0",))
+    assert place.store.trim(place.settle()) == 2
+
+
 # Forgetting
 
 
@@ -284,15 +363,22 @@ def test_a_forgotten_member_stays_forgotten_until_no_generation_holds_them(place
 @settings(
     max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(st.lists(st.tuples(st.sampled_from(["push", "hide", "swap", "trim"]), st.integers(0, 2), st.integers(0, 9)), max_size=25))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["push", "wish", "show", "hide", "swap", "trim"]), st.integers(0, 2), st.integers(0, 9)), max_size=25
+    )
+)
 def test_every_reader_sees_exactly_what_was_accepted_and_not_forgotten(place_of, steps):
     """Whatever is pushed, forgotten, materialised and trimmed in whatever order: the generation before reads like the current."""
     place = place_of()
     truth: dict[str, dict[str, RatingEvent]] = {f"m{member}": {} for member in range(3)}
+    wished: dict[str, dict[str, Wish]] = {f"m{member}": {} for member in range(3)}
     generations: list[Members] = []
+    held: dict[int, dict[str, list[Wish]]] = {}  # what each generation's own file of wishes has
 
     def swap() -> None:
         reached = place.settle()
+        held[reached] = {member_id: list(own.values()) for member_id, own in wished.items()}
         written = {
             member_id: np.sort(np.array([_row(event) for event in events.values()], dtype=EVENT), order="moment")
             for member_id, events in truth.items()
@@ -308,9 +394,13 @@ def test_every_reader_sees_exactly_what_was_accepted_and_not_forgotten(place_of,
             event = rating(f"e{member}-{number}", member_id, day=number)
             assert place.push(event) == ["duplicate" if event.event_id in truth[member_id] else "accepted"]
             truth[member_id][event.event_id] = event
+        elif what in ("wish", "show"):
+            wishing = wish(f"{what}{member}-{number}", member_id, day=number % 7, value=f"w{number % 2}", is_set=what == "wish")
+            assert place.push(wishing) == ["duplicate" if wishing.event_id in wished[member_id] else "accepted"]
+            wished[member_id][wishing.event_id] = _wish(wishing)
         elif what == "hide":
             place.store.hide(member_id, place.journal, now_s=0)
-            truth[member_id] = {}
+            truth[member_id], wished[member_id] = {}, {}
         elif what == "swap":
             swap()
         else:
@@ -320,6 +410,14 @@ def test_every_reader_sees_exactly_what_was_accepted_and_not_forgotten(place_of,
                 found = place.read(each, members)
                 assert (set() if found is None else set(found["moment"].tolist())) == {_row(event)[0] for event in events.values()}
                 assert found is None or len(found) == len(events)
+                kept = place.kept(each, members)
+                own = [] if kept.forgotten_at > members.overlay_through else held[members.overlay_through][each]
+                assert standing([*own, *wishes_since(kept, members.overlay_through)]) == standing(wished[each].values())
+
+
+def _wish(event: PreferenceEvent) -> Wish:
+    moment = int(event.occurred_at.timestamp()) * 1_000_000
+    return Wish(moment, event.event_id, event.preference, event.value, event.is_set)
 
 
 def _row(event: RatingEvent) -> tuple[int, int, int, int, float]:

@@ -14,6 +14,7 @@ from cellar_drinkability.showing.bottle_curve import day_number
 from cellar_shared.ageing.curve import PHASES, Curves, phase_of
 from cellar_shared.ageing.storage import DAYS_PER_YEAR
 from cellar_tonight.evening import (
+    Because,
     DrinkPlan,
     Evening,
     Line,
@@ -24,6 +25,7 @@ from cellar_tonight.evening import (
     Section,
     Source,
     Standing,
+    Suggestion,
     Taste,
     Why,
     Window,
@@ -84,6 +86,7 @@ def sample_evening(lines: int = 84, seed: int = 20) -> Evening:
             "Two rows of List.csv have no wine: they were refused.",
             "No place\u2019s temperatures are known but the wine fridge\u2019s: the others are taken as 13 \u00b0C.",
         ),
+        to_buy=tuple(_suggestion(number, rng) for number in range(10)),
     )  # fmt: skip
 
 
@@ -201,6 +204,22 @@ def _plan(lines: tuple[Line, ...], rng: np.random.Generator) -> DrinkPlan:
     enjoyment = sum(each.bottles * each.enjoyment for each in planned)
     notes = ("At Christmas only bottles of your own score 90 or more are planned.",)
     return DrinkPlan(YEARS[:5], 36, tuple(planned), enjoyment, 0.83 * enjoyment, "optimal", 0.0, 121, notes)
+
+
+def _suggestion(number: int, rng: np.random.Generator) -> Suggestion:
+    place, end, kind, colour, country, region, _, _, price = STYLES[(5 * number) % len(STYLES)]
+    name = f"{place} {rng.choice(FIRST)}{rng.choice(LAST)} {end}".strip()
+    wine = Wine(f"b{number}", None, name, None, None, kind, colour, country, region if number % 4 else None)
+    if number == 8:  # of which nothing is known but its id
+        return Suggestion(Wine("b8", None, "b8", None, None, None, None, None, None), None, None, None, ())
+    whys = (
+        Because("close_to_taste", "Close to what you like.", 1.2),
+        Because("region_liked", f"You liked 4 of 5 wines from {region}.", 0.31),
+        Because("price_higher", "Its price is higher than that of the wines you like.", -0.08),
+    )
+    return Suggestion(
+        wine, float(rng.beta(8, 2)), price * float(rng.uniform(0.8, 1.3)), "EUR" if number % 3 else None, whys[: 3 - number % 2]
+    )
 
 
 def _pace(line: Line, rng: np.random.Generator) -> LotPace:

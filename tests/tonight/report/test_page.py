@@ -43,7 +43,7 @@ def html(evening: Evening) -> str:
 
 def bare(evening: Evening, **other: Any) -> Evening:
     """An evening with nothing in it but what is given."""
-    nothing = {"lines": (), "picks": (), "plan": None, "pace": (), "sources": (), "models": (), "notes": (), "wish": Wish()}
+    nothing = {"lines": (), "picks": (), "plan": None, "pace": (), "sources": (), "models": (), "notes": (), "wish": Wish(), "to_buy": ()}
     return replace(evening, **(nothing | other))
 
 
@@ -62,11 +62,12 @@ def evenings(evening: Evening, sample: ModuleType) -> dict[str, Evening]:
         "no reasons": bare(evening, lines=(one,), picks=(replace(pick, whys=()),)),
         "nothing known": bare(evening, lines=without_curves(evening.lines, sample), plan=plan),
         "no years": bare(evening, lines=(one,), picks=(pick,), years=()),
+        "nobody asked what to buy": replace(evening, to_buy=None),
         "only on its way": bare(evening, lines=(replace(one, bottles=0, awaited=6, places=()),)),
     }
 
 
-CASES = ("full", "empty", "one line", "no reasons", "nothing known", "no years", "only on its way")
+CASES = ("full", "empty", "one line", "no reasons", "nothing known", "no years", "nobody asked what to buy", "only on its way")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -129,7 +130,7 @@ def test_the_page_fetches_nothing_and_runs_nothing(html: str, markup: ModuleType
 
 def test_the_sections_come_in_their_order(html: str, markup: ModuleType) -> None:
     sections = [node.attributes["id"] for node in markup.read(html).all("section")]
-    expected = ["tonight", "open", "at_risk", "leave", "years", "curve", "windows", "worth", "plan", "pace", "unknown", "sources"]
+    expected = ["tonight", "open", "at_risk", "leave", "years", "curve", "windows", "worth", "plan", "pace", "to_buy", "unknown", "sources"]
     assert sections == expected
 
 
@@ -145,6 +146,28 @@ def test_tonights_bottle_is_told_with_all_that_counts(evening: Evening, html: st
         assert expected in said
     others = markup.read(html).first("ol", class_="others")
     assert [node.text() for node in others.all("h3")] == [evening.lines[each.line].wine.label for each in evening.picks[1:]]
+
+
+def test_what_to_buy_is_told_with_its_chance_its_price_and_what_speaks_for_and_against_it(
+    evening: Evening, html: str, markup: ModuleType
+) -> None:
+    assert evening.to_buy
+    items = markup.read(html).first("section", id="to_buy").first("ol").all("h3")
+    assert [node.text() for node in items] == [each.wine.label for each in evening.to_buy]
+    cards = [node for node in markup.read(html).first("section", id="to_buy").all("li") if node.all("h3")]
+    for card, each in zip(cards, evening.to_buy, strict=True):
+        said = " ".join(card.text().split())
+        assert ("that you like it" in said) == (each.chance is not None)
+        assert each.chance is None or f"{100 * each.chance:.0f} %" in said
+        assert each.price is None or f"{each.price:,.0f}" in said
+        told = [(node.text().strip(), node.attributes["class"]) for node in card.all("li") if node is not card]
+        assert told == [(why.text, "against" if why.effect < 0 else "for") for why in each.whys]
+
+
+def test_where_nobody_asked_what_to_buy_the_page_says_nothing_of_it(evening: Evening, markup: ModuleType) -> None:
+    root = markup.read(page(replace(evening, to_buy=None)))
+    assert "to_buy" not in [node.attributes["id"] for node in root.all("section")]
+    assert not [node for node in root.all("a") if node.attributes["href"] == "#to_buy"]
 
 
 @pytest.mark.parametrize("section", ["open", "at_risk", "leave"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -12,10 +12,9 @@ from cellar_drinkability.training.judge import MEASURES
 from cellar_shared.durable import write_durably
 from cellar_shared.evaluation.estimate import Estimate
 from cellar_shared.evaluation.page import page
-from cellar_shared.evaluation.wording import number, ticks
+from cellar_shared.evaluation.picture import picture_of
+from cellar_shared.evaluation.wording import number
 
-WIDTH: Final = 420.0  # of a picture's axis, in SVG units
-ROW: Final = 40.0
 SHORT: Final = {
     "start_mae": "start MAE", "end_mae": "end MAE", "end_mae_both": "end, both", "start_concordance": "conc. start",
     "end_concordance": "conc. end", "start_coverage": "cov. start", "end_coverage": "cov. end", "brier": "Brier", "iou": "IoU",
@@ -60,7 +59,9 @@ def page_of(evaluation: Evaluation) -> str:
         measures=MEASURES,
         short=SHORT,
         model=MODEL_NAME,
-        pictures=[_picture(evaluation, measure) for measure in PICTURED],
+        pictures={
+            measure: picture_of({name: found.measures[measure] for name, found in evaluation.contestants.items()}) for measure in PICTURED
+        },
         kinds=list(next(iter(evaluation.contestants.values())).by_kind),
         sides=sorted({each.side for each in evaluation.coverage}, reverse=True),
     )
@@ -70,22 +71,3 @@ def _interval(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{number(estimate.low, 3)}-{number(estimate.high, 3)}"
-
-
-def _picture(evaluation: Evaluation, measure: str) -> dict[str, Any]:
-    """Where the marks of one measure go: a line a contestant, its interval and its value above one axis."""
-    found = {name: each.measures[measure] for name, each in evaluation.contestants.items()}
-    known = [value for each in found.values() for value in (each.low, each.value, each.high) if value is not None]
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    padding = 0.05 * (high - low) or 0.001
-    start, end = low - padding, high + padding
-
-    def place(value: float | None) -> float | None:
-        return None if value is None else WIDTH * (value - start) / (end - start)
-
-    marks = [
-        {"name": name, "y": 16 + ROW * row, "x": place(each.value), "low": place(each.low), "high": place(each.high), "estimate": each}
-        for row, (name, each) in enumerate(found.items())
-    ]
-    axis = [(place(value), label) for value, label in ticks(start, end)]
-    return {"measure": measure, "marks": marks, "ticks": axis, "width": WIDTH, "height": 16 + ROW * len(marks)}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +24,9 @@ from cellar_drinkability.scoring.model import (
 from cellar_drinkability.training.export import export_onnx
 from cellar_drinkability.training.fit import Fitted, Recipe, Step, fit
 from cellar_drinkability.training.rows import MOST, OLDEST_VINTAGE, Rows, read_rows
-from cellar_shared.bundle.lineage import commit_of
-from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
-from cellar_shared.errors import BadInput
+from cellar_shared.bundle.arrays import npy_of
+from cellar_shared.bundle.lineage import lineage_of
+from cellar_shared.bundle.manifest import BundleManifest, require_new, write_bundle
 from cellar_shared.events.tables import DataFolder
 
 GOLDEN_CASES: Final = 48
@@ -41,8 +37,7 @@ def train(data: Path, out: Path, *, hold_out: float, recipe: Recipe, threads: in
 
     `step` hears of progress: as `fit` does, then once each for export, golden cases and writing.
     """
-    if out.exists():
-        raise BadInput(f"{out} already exists and a bundle is never changed; name another folder")
+    require_new(out)
     torch.set_num_threads(threads)
     folder = DataFolder.open(data)
     everything = read_rows(folder)
@@ -54,13 +49,10 @@ def train(data: Path, out: Path, *, hold_out: float, recipe: Recipe, threads: in
     files = {
         NETWORK_FILE: onnx,
         VOCABULARY_FILE: msgspec.json.encode(fitted.vocabulary.to_json()),
-        ROWS_FILE: _npy(np.sort(rows.digest)),
+        ROWS_FILE: npy_of(np.sort(rows.digest)),
     }
-    manifest = BundleManifest(
-        format=FORMAT,
+    manifest = BundleManifest.draft(
         model=MODEL,
-        version="",
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         trained_through=f"{int(rows.wines['vintage'].max())}-12-31T00:00:00Z",  # type: ignore[arg-type]
         feature_fingerprint=READING,
         namespace=folder.manifest.namespace,
@@ -68,7 +60,6 @@ def train(data: Path, out: Path, *, hold_out: float, recipe: Recipe, threads: in
         settings={"recipe": msgspec.to_builtins(recipe), "hold_out": hold_out},
         facts=_facts(folder, rows, len(everything) - len(learnable), len(learnable) - len(rows)),
         metrics=_metrics(fitted, rows),
-        files={},
     )
     model = WindowModel.of_files(manifest, files)
     wines = golden_wines(rows)
@@ -110,23 +101,13 @@ def _metrics(fitted: Fitted, rows: Rows) -> dict[str, Any]:
     return {**found, "scales": [process.scales.plain() for process in fitted.processes]}
 
 
-def _npy(array: np.ndarray[Any, Any]) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
-
-
 def _facts(folder: DataFolder, rows: Rows, held: int, left: int) -> dict[str, Any]:
-    """Lineage: the data's digest, the rows learnt from, the code's commit, the libraries."""
+    """Lineage, and how much there was to learn from."""
+    libraries = ("cellar-drinkability", "torch", "onnxruntime", "numpy", "polars")
     return {
-        "data_source": folder.manifest.source,
-        "data_digest": folder.digest(),
-        "rows": len(rows),
+        **lineage_of(folder.manifest.source, folder.digest(), rows.digest, code=Path(__file__), libraries=libraries),
         "rows_held_out": held,
         "rows_beyond_the_most_learnt_from": left,
-        "rows_digest": hashlib.sha256(np.sort(rows.digest).tobytes()).hexdigest(),
         "oldest_vintage": OLDEST_VINTAGE,
         "wineries": len(np.unique(rows.winery)),
-        "commit": commit_of(Path(__file__)),
-        "libraries": {name: version(name) for name in ("cellar-shared", "cellar-drinkability", "torch", "onnxruntime", "numpy", "polars")},
     }

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from cellar_shared.service.asking import Basis
 from cellar_shared.service.wire import (
     HISTORY_MOST,
     WINES_MOST,
@@ -84,7 +85,6 @@ class Reason(msgspec.Struct, frozen=True):
     text: str
 
 
-Basis = Literal["catalogue", "about", "prior"]
 Degradation = Literal["store_unavailable", "features_stale", "history_truncated"]
 Verdict = Literal["likely", "unlikely", "toss_up", "not_enough_evidence"]
 

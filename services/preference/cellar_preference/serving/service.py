@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,29 +19,28 @@ from cellar_preference.serving.contract import (
     PreferenceRequest,
     WineAnswer,
 )
-from cellar_preference.serving.index import open_index
-from cellar_preference.serving.predictor import MODEL, Prediction, Predictor
-from cellar_preference.serving.questions import Asked, ask, moment_asked, require_one_member
+from cellar_preference.serving.questions import Asked, ask, require_one_member
 from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
-from cellar_shared.errors import CellarError
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, counted_before, iso_of
+from cellar_shared.events.moments import counted_before, iso_of
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Events
-from cellar_shared.service.contract import NotYet, RequestContext
-from cellar_shared.service.metadata import ModelMetadata, TensorMetadata
+from cellar_shared.liking.offsets import trailing_now
+from cellar_shared.liking.predictor import MODEL, Prediction, Predictor
+from cellar_shared.service.asking import is_stale, moment_asked
+from cellar_shared.service.contract import RequestContext
+from cellar_shared.service.following import Following, deployment_of
+from cellar_shared.service.metadata import ModelMetadata, TensorMetadata, served_properties
 from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation
-from cellar_shared.store.opening import STORE_WITHIN_S, answers_within
-from cellar_shared.store.port import Store, StoreUnavailable
-from cellar_shared.store.swapping import LOOK_EVERY_S, Swapping
+from cellar_shared.store.opening import STORE_WITHIN_S
+from cellar_shared.store.port import Store
+from cellar_shared.store.swapping import LOOK_EVERY_S
 from cellar_shared.telemetry import names
-from cellar_shared.telemetry.predictions import Answered, PredictionLog, PredictionSettings
+from cellar_shared.telemetry.predictions import Answered, PredictionSettings
 from cellar_shared.telemetry.recorder import RECORDER
 
 logger = logging.getLogger("cellar.preference")
 
-# A generation is written every night; past two days of silence the answers say that their features are old.
-STALE_AFTER: Final = 2 * MICROSECONDS_PER_DAY
 DEPLOYMENT_VARIABLE: Final = "CELLAR_DEPLOYMENT"
 DECIMALS: Final = 6
 
@@ -80,49 +76,18 @@ class PreferenceService:
     ) -> None:
         self._bundle = bundle
         self._store = store
-        self._store_within_s = store_within_s
-        self._look_every_s = look_every_s
-        self._deployment = deployment or os.environ.get(DEPLOYMENT_VARIABLE, "local")
+        self._deployment = deployment_of(deployment)
         self._predictor: Predictor | None = None
-        self._swapping: Swapping[_Pinned] | None = None
-        self._is_without_store = False
-        self._prediction_settings = predictions
-        self._predictions: PredictionLog | None = None
+        self._following = Following[_Pinned](store, logger, predictions, store_within_s=store_within_s, look_every_s=look_every_s)
 
     def load(self) -> None:
-        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store.
-
-        A store that cannot be read is waited for at first, then done without. NotYet while there is no generation that the bundle
-        can work on: the next `materialize` may write one.
-        """
+        """Verify the bundle, replay its golden cases, map the generation, open or build the index; then follow the store (`Following`)."""
         predictor = self._predictor = self._predictor or Predictor.open(self._bundle)
-        if not answers_within(self._store, self._store_within_s):
-            logger.warning("%s does not answer; served without it until it does", self._store.name)
-        swapping = Swapping(
-            self._store,
-            lambda generation_id: self._pin(predictor, generation_id),
-            opens_again=lambda pinned: pinned.track is None and self._store.answers(),
-            look_every_s=self._look_every_s,
-            tell=lambda outcome: RECORDER.count(names.SWAPS, 1, (outcome,)),
-        )
-        try:
-            swapping.start()
-        except CellarError as error:
-            raise NotYet(str(error)) from error
-        except OSError as error:  # a folder that goes while it is opened, a mount that is away
-            raise NotYet(f"the generation of {self._store.name} cannot be opened ({error.strerror})") from error
-        if self._prediction_settings is not None:
-            self._predictions = PredictionLog(self._prediction_settings)
-        RECORDER.watch(names.GENERATION_AGE, self._generation_age_s)
-        self._swapping = swapping
+        self._following.start(lambda generation_id: self._pin(predictor, generation_id), lambda pinned: pinned.track is None)
 
     async def close(self) -> None:
-        """Follow the store no longer and let go of it; write what is left of the prediction log."""
-        if self._swapping is not None:
-            await asyncio.to_thread(self._swapping.stop)
-        if self._predictions is not None:
-            await asyncio.to_thread(self._predictions.close)
-        await self._store.aclose()
+        """Let go of the store and of the prediction log."""
+        await self._following.close()
 
     def _pin(self, predictor: Predictor, generation_id: str) -> _Pinned:
         """What requests work on once the generation is current."""
@@ -130,21 +95,14 @@ class PreferenceService:
         manifest = predictor.manifest
         require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation.manifest.id, manifest.trained_through)
-        try:
-            track = open_index(predictor, generation, self._store)
-        except StoreUnavailable as error:
-            logger.warning("answers go without trailing offsets: %s", error)
-            track = None
+        track = trailing_now(predictor, generation, self._store)
         pinned = _Pinned(predictor, generation, track, named)
         RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation.manifest.id), alone=True)
         return pinned
 
-    def _generation_age_s(self) -> float:
-        return time.time() - self._require().generation.manifest.events_through / 1_000_000
-
     def metadata(self) -> ModelMetadata:
         """What is served, in Open Inference Protocol's terms."""
-        pinned = self._require()
+        pinned = self._following.pinned
         manifest, generation = pinned.predictor.manifest, pinned.generation.manifest
         return ModelMetadata(
             name=MODEL,
@@ -152,20 +110,12 @@ class PreferenceService:
             platform="onnx",
             inputs=(TensorMetadata("request", "BYTES", (1,)),),
             outputs=(TensorMetadata("probability", "FP64", (-1,)),),
-            properties={
-                "generation": generation.id,
-                "events_through": iso_of(generation.events_through),
-                "earliest_as_of": iso_of(generation.earliest_as_of),
-                "trained_through": manifest.trained_through,
-                "feature_fingerprint": manifest.feature_fingerprint,
-                "deployment": self._deployment,
-                "scale": generation.scale,
-            },
+            properties=served_properties(manifest, generation, self._deployment),
         )
 
     async def score(self, request: PreferenceRequest, context: RequestContext) -> PreferenceAnswer:
         """The answer to one request; Problem for what cannot be answered."""
-        pinned = self._require()
+        pinned = self._following.pinned
         require_one_member(request)
         moment = moment_asked(request.as_of, context.received_at, pinned.generation)
         degraded: list[Degradation] = []
@@ -179,7 +129,7 @@ class PreferenceService:
         context.stages.lap("model")
         if pinned.track is None and not degraded:
             degraded.append("store_unavailable")
-        if moment - moment % MICROSECONDS_PER_DAY - asked.features_as_of > STALE_AFTER:
+        if is_stale(moment, asked.features_as_of):
             degraded.append("features_stale")
         if asked.is_truncated:
             degraded.append("history_truncated")
@@ -194,32 +144,17 @@ class PreferenceService:
             degraded=degraded,
             results=_results(request, asked, prediction),
         )
-        if self._predictions is not None:
-            self._predictions.record(_logged(request, context, answer, asked, prediction, pinned))
+        if self._following.predictions is not None:
+            self._following.predictions.record(_logged(request, context, answer, asked, prediction, pinned))
         return answer
-
-    def _require(self) -> _Pinned:
-        pinned = None if self._swapping is None else self._swapping.pinned
-        if pinned is None:
-            raise RuntimeError("the service was asked before it was loaded")
-        return pinned
 
     async def _stored(self, request: PreferenceRequest, generation: Generation, degraded: list[Degradation]) -> Events | None:
         """A stored member's events; with the store gone the member is answered as one nobody knows, and the answer says so."""
         if request.member_id is None:
             return None
-        try:
-            stored = await generation.members.events_of(request.member_id)
-        except StoreUnavailable as error:
-            RECORDER.count(names.STORE_FAILURES, 1, (self._store.name.partition("://")[0],))
-            if not self._is_without_store:  # once, not at every request; the error's own words may hold a member's data
-                logger.warning("members are answered without %s: %s", self._store.name, type(error.__cause__ or error).__name__)
-            self._is_without_store = True
+        stored, is_there = await self._following.read(generation.members.events_of(request.member_id))
+        if not is_there:
             degraded.append("store_unavailable")
-            return None
-        if self._is_without_store:
-            logger.warning("members are answered with %s again", self._store.name)
-            self._is_without_store = False
         return stored
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,20 +11,21 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.predictor import MODEL, ROWS_FILE, Predictor
 from cellar_preference.training.baselines import biases, boosted, wine_rate
 from cellar_preference.training.evaluation.judge import judge_split
 from cellar_preference.training.evaluation.verdict import Evaluation, SplitVerdict
 from cellar_preference.training.fit import Recipe
 from cellar_preference.training.learn import Learned, learn, steps_of
 from cellar_preference.training.rows import RatedRows
-from cellar_shared.bundle.manifest import Bundle, require_same_data
+from cellar_shared.bundle.learnt import learnt_from
+from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import WINDOW_DAYS, TrailingOffset
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
 from cellar_shared.evaluation.splits import FEWEST_ROWS, Split, make_splits
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, iso_of, moment_of
 from cellar_shared.events.tables import DataFolder
+from cellar_shared.liking.predictor import MODEL, Predictor
 from cellar_shared.store.looking_back import Span, counts_of
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 
@@ -87,9 +87,8 @@ def evaluate_bundle(data: Path, bundle: Path, *, seed: int, say: Callable[[str],
     log = read_rating_log(folder)
     predictor = Predictor.open(bundle)
     require_same_data(predictor.manifest, folder.manifest.namespace, folder.manifest.scale)
-    seen = np.load(io.BytesIO(Bundle.open(bundle, MODEL).read(ROWS_FILE)), allow_pickle=False)
     dated = log.events["moment"] != NEVER
-    unseen = dated & ~np.isin(log.event_ids, seen)
+    unseen = dated & ~np.isin(log.event_ids, learnt_from(bundle))
     say(f"{int((dated & ~unseen).sum()):,} rows that the bundle was fitted on are left out, {int(unseen.sum()):,} remain")
     if not unseen.any():
         raise BadInput(f"{bundle} was fitted on every rating of {data}; hold some out (train --hold-out 30d) or bring newer ones")

@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 import torch
 
-from cellar_preference.serving.runtime import OnnxNetwork
 from cellar_preference.training.network import Served, tensors
 from cellar_shared.errors import CellarError
 from cellar_shared.features.encoder import Encoded
+from cellar_shared.liking.runtime import OnnxNetwork
 
 # Two implementations of the same float32 arithmetic, in another order of sums: logits of size 1 differ by some 1e-6.
 EXPORT_TOLERANCE: Final = 2e-5

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cellar_preference.serving.predictor import wine_ratings_of
 from cellar_preference.training.fit import Recipe, fit_networks, logits_of
 from cellar_preference.training.network import Served
 from cellar_preference.training.rows import RatedRows
@@ -26,6 +25,7 @@ from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, day_of
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
+from cellar_shared.liking.predictor import wine_ratings_of
 from cellar_shared.store.looking_back import Span, counts_of, vocabulary_of
 from cellar_shared.store.rating_log import RatingLog
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,22 +10,23 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, NETWORK_FILE, ROWS_FILE, VOCABULARY_FILE, Predictor
 from cellar_preference.training.export import export_onnx
 from cellar_preference.training.fit import Recipe
 from cellar_preference.training.learn import Learned, learn
 from cellar_preference.training.rows import HISTORY_LIMIT, RatedRows
+from cellar_shared.bundle.arrays import npy_of
 from cellar_shared.bundle.golden import GoldenCases
-from cellar_shared.bundle.lineage import commit_of
-from cellar_shared.bundle.manifest import FORMAT, BundleManifest, write_bundle
-from cellar_shared.errors import BadInput
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, iso_of, midnight_before
+from cellar_shared.bundle.learnt import ROWS_FILE
+from cellar_shared.bundle.lineage import lineage_of
+from cellar_shared.bundle.manifest import BundleManifest, require_new, write_bundle
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, iso_of, midnight_before
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.counts import group_keys
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Histories, Questions
+from cellar_shared.liking.predictor import CALIBRATOR_FILE, GOLDEN_FILE, MODEL, NETWORK_FILE, VOCABULARY_FILE, Predictor
 from cellar_shared.store.looking_back import Span
-from cellar_shared.store.rating_log import RatingLog, read_rating_log
+from cellar_shared.store.rating_log import RatingLog, before_the_last, read_rating_log
 
 GOLDEN_CASES: Final = 32
 GOLDEN_SEED: Final = 7
@@ -41,26 +38,18 @@ def train(data: Path, out: Path, *, hold_out_days: int, recipe: Recipe, threads:
 
     `step` hears of progress: once per epoch, then once each for export, golden cases and writing.
     """
-    if out.exists():
-        raise BadInput(f"{out} already exists and a bundle is never changed; name another folder")
+    require_new(out)
     folder = DataFolder.open(data)
     log = read_rating_log(folder)
-    dated = log.events["moment"] != NEVER
-    if not dated.any():
-        raise BadInput(f"{data} holds no rating with a date; a model needs to know what came before what")
-    through = int(log.events["moment"][dated].max()) + 1 - hold_out_days * MICROSECONDS_PER_DAY
-    learnt_from = dated & (log.events["moment"] < through)
+    through, learnt_from = before_the_last(log, hold_out_days, data)
     learned = learn(log, learnt_from, learnt_from, learnt_from, recipe, threads, step)
     rows = RatedRows(log, learnt_from, learned.counts, learned.encoder, learned.calibration_rows)
     places, span = _golden_rows(rows)
     onnx = export_onnx(learned.network, rows.batch(places, span))
     step("exported to ONNX")
     files = _files(learned, onnx, log.event_ids[learnt_from])
-    manifest = BundleManifest(
-        format=FORMAT,
+    manifest = BundleManifest.draft(
         model=MODEL,
-        version="",
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         trained_through=iso_of(through),
         feature_fingerprint=feature_fingerprint(),
         namespace=folder.manifest.namespace,
@@ -68,7 +57,6 @@ def train(data: Path, out: Path, *, hold_out_days: int, recipe: Recipe, threads:
         settings={"history_limit": HISTORY_LIMIT, "recipe": msgspec.to_builtins(recipe), "hold_out_days": hold_out_days},
         facts=_facts(folder, log, learned, learnt_from),
         metrics={"calibration": learned.calibration},
-        files={},
     )
     predictor = Predictor.of_files(manifest, files)
     questions = _of_nobody(rows.questions(places, span))
@@ -122,27 +110,17 @@ def _keys_of(questions: Questions) -> npt.NDArray[np.int64]:
 def _files(learned: Learned, onnx: bytes, learnt_from: npt.NDArray[np.uint64]) -> dict[str, bytes]:
     return {
         NETWORK_FILE: onnx,
-        VOCABULARY_FILE: _npy(learned.encoder.vocabulary.identities),
+        VOCABULARY_FILE: npy_of(learned.encoder.vocabulary.identities),
         CALIBRATOR_FILE: msgspec.json.encode(learned.calibrator.to_json()),
-        ROWS_FILE: _npy(np.sort(learnt_from)),
+        ROWS_FILE: npy_of(np.sort(learnt_from)),
     }
 
 
-def _npy(array: npt.NDArray[Any]) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
-
-
 def _facts(folder: DataFolder, log: RatingLog, learned: Learned, learnt_from: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Lineage: the data's digest, the rows learnt from, the code's commit, the libraries."""
+    """Lineage, and how much there was to learn from."""
+    libraries = ("cellar-preference", "torch", "onnxruntime", "numpy")
     return {
-        "data_source": folder.manifest.source,
-        "data_digest": folder.digest(),
-        "rows": int(learnt_from.sum()),
-        "rows_digest": hashlib.sha256(np.sort(log.event_ids[learnt_from]).tobytes()).hexdigest(),
+        **lineage_of(folder.manifest.source, folder.digest(), log.event_ids[learnt_from], code=Path(__file__), libraries=libraries),
         "members": len(np.unique(log.members[learnt_from])),
         "names": len(learned.encoder.vocabulary),
-        "commit": commit_of(Path(__file__)),
-        "libraries": {name: version(name) for name in ("cellar-shared", "cellar-preference", "torch", "onnxruntime", "numpy")},
     }

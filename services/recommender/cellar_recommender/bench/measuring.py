@@ -12,9 +12,9 @@ from typing import Any, Final
 from cellar_recommender.bench.index import measure_index
 from cellar_recommender.bench.memory import MIB, mapped_bytes, measure_memory
 from cellar_recommender.bench.report import Report
-from cellar_recommender.bench.request import Served, Stages, measure_requests
+from cellar_recommender.bench.request import Served, measure_requests
 from cellar_recommender.serving import catalogue_files
-from cellar_recommender.serving.catalogue import Catalogue, map_catalogue, own_day
+from cellar_recommender.serving.catalogue import map_catalogue, own_day
 from cellar_recommender.serving.member_vectors import MEMBERS, some_members, vectors_of
 from cellar_recommender.serving.recommender import Recommender
 from cellar_shared.errors import BadInput
@@ -23,19 +23,15 @@ from cellar_shared.store.opening import open_store
 
 ASKING: Final = 64  # members who ask
 
-Serving = Callable[[Recommender, Generation, Catalogue], Served]
 
-
-def measure(
-    bundle: Path, store: str, work: Path, *, rounds: int, threads: int, say: Callable[[str], None], serving: Serving = Stages.of
-) -> Report:
+def measure(bundle: Path, store: str, work: Path, *, rounds: int, threads: int, say: Callable[[str], None]) -> Report:
     """Build the index of `bundle` on the current generation of `store` in the folder `work`, and measure what it costs.
 
-    `serving` makes what answers the requests that are timed. Searches run on one thread; building on `threads`.
+    Searches and requests run on one thread; building on `threads`.
     """
     index = work / "index"
     index.mkdir(parents=True)
-    figures = _measured_here(bundle, store, index, rounds, threads, say, serving)
+    figures = _measured_here(bundle, store, index, rounds, threads, say)
     gc.collect()  # what this process maps would count as shared with the workers
     say("starting workers")
     opened = open_store(store)
@@ -45,9 +41,7 @@ def measure(
     return report
 
 
-def _measured_here(
-    bundle: Path, store: str, index: Path, rounds: int, threads: int, say: Callable[[str], None], serving: Serving
-) -> dict[str, Any]:
+def _measured_here(bundle: Path, store: str, index: Path, rounds: int, threads: int, say: Callable[[str], None]) -> dict[str, Any]:
     """All of the report but memory."""
     recommender = Recommender.open(bundle)
     generation = Generation.open(open_store(store), recommender.manifest.feature_fingerprint)
@@ -64,7 +58,7 @@ def _measured_here(
     say(f"searching for {len(asking)} members")
     searched = measure_index(catalogue.index, vectors_of(recommender, generation, asking), rounds)
     say("answering requests")
-    stages = measure_requests(serving(recommender, generation, catalogue), asking, max(1, rounds // 10))
+    stages = measure_requests(Served.of(recommender, generation, catalogue), asking, max(1, rounds // 10))
     figures = {
         "bundle": recommender.manifest.version,
         "generation": generation.manifest.id,

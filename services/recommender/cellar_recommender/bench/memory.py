@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from cellar_recommender.bench.request import Stages
-from cellar_recommender.serving.catalogue import map_catalogue, own_day
+from cellar_recommender.bench.request import Served
+from cellar_recommender.serving.catalogue import Catalogue, map_catalogue, own_day
 from cellar_recommender.serving.member_vectors import some_members
 from cellar_recommender.serving.recommender import Recommender
 from cellar_shared.errors import CellarError
@@ -102,19 +102,19 @@ def _worker(bundle: Path, store: str, index: Path, pipe: Connection) -> None:
         recommender = Recommender.open(bundle)
         generation = Generation.open(open_store(store), recommender.manifest.feature_fingerprint)
         catalogue = map_catalogue(index, recommender, generation, own_day(generation))
-        stages = Stages.of(recommender, generation, catalogue)
+        served = Served.of(recommender, generation, catalogue)
         measured()
         for events in some_members(generation, REQUESTS):
-            stages(events, lambda _: None)
+            served(events, lambda _: None)
         measured()
-        _touch(stages)
+        _touch(catalogue, generation)
         measured()
 
 
-def _touch(stages: Stages) -> None:
+def _touch(catalogue: Catalogue, generation: Generation) -> None:
     """Read every page of what is mapped."""
-    shelf, columns, generation = stages.catalogue.shelf, stages.catalogue.columns, stages.generation
-    arrays = [shelf.wines, shelf.features, shelf.likes, shelf.vectors, stages.catalogue.popular, columns.wines, columns.log_prices]
+    shelf, columns = catalogue.shelf, catalogue.columns
+    arrays = [shelf.wines, shelf.features, shelf.likes, shelf.vectors, catalogue.popular, columns.wines, columns.log_prices]
     arrays += [column.codes for column in columns.named.values()]
     arrays += [
         generation.index.identities,
@@ -124,7 +124,7 @@ def _touch(stages: Stages) -> None:
     for array in arrays:
         np.ascontiguousarray(array).reshape(-1).view(np.uint8)[::4096].sum()
     # Under a filter that leaves much, every code is scanned.
-    stages.catalogue.index.search(shelf.vectors[:1], 1, np.arange(len(shelf.wines) - 1))
+    catalogue.index.search(shelf.vectors[:1], 1, np.arange(len(shelf.wines) - 1))
 
 
 def _smaps() -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""One request, stage by stage, as a service would answer it: what the bench times, and the seam at which the whole is put in."""
+"""One request, stage by stage, by the very code that serves it: what the bench times."""
 
 from __future__ import annotations
 
@@ -6,32 +6,26 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import msgspec
 import numpy as np
 
-from cellar_recommender.serving.catalogue import Catalogue
-from cellar_recommender.serving.golden import questions_of
-from cellar_recommender.serving.merging import NONE, QUOTAS, best, merge
-from cellar_recommender.serving.ranking import Pool, pair_features
+from cellar_recommender.serving.answering import Engine, recommend
+from cellar_recommender.serving.catalogue import Catalogue, Catalogues
+from cellar_recommender.serving.contract import Item, RecommenderRequest
 from cellar_recommender.serving.recommender import Recommender
-from cellar_recommender.serving.recommending import CANDIDATES
-from cellar_recommender.serving.sources import ITEM_ITEM, POPULAR, TOWERS, Asked
-from cellar_recommender.serving.towers import WINDOWS, Float32s, Int64s
-from cellar_shared.features.histories import Events, history_of
-from cellar_shared.features.tastings import ITEM_FEATURES
-from cellar_shared.store.generation import Generation
+from cellar_recommender.serving.rules import NO_RULES
+from cellar_recommender.serving.telling import items_of
+from cellar_recommender.serving.understanding import understand
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY
+from cellar_shared.features.histories import Events
+from cellar_shared.store.generation import Generation, Known
+from cellar_shared.store.wishes import NO_WISHES
 
 Lap = Callable[[str], None]
 
-_LIKED: Final = list(ITEM_FEATURES).index("liked")
-
-
-class Served(Protocol):
-    """Answers one member's request, and names each stage to `lap` when it ends."""
-
-    def __call__(self, events: Events, lap: Lap) -> object: ...
+ASKED: Final = RecommenderRequest(member_id="somebody", intent="buy")
 
 
 class StageFigures(msgspec.Struct, frozen=True):
@@ -43,59 +37,32 @@ class StageFigures(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
-    """What every answer takes: features, towers, retrieve, rank; (1, CANDIDATES) rows and their scores."""
+class Served:
+    """Answers what a member should buy as the service does once it has read the member: all but HTTP and the store."""
 
-    recommender: Recommender
-    generation: Generation
-    catalogue: Catalogue
-    item_rows: Int64s  # (items,) rows of the wines that go together, -1 for one that the catalogue lacks
+    engine: Engine
 
     @classmethod
     def of(cls, recommender: Recommender, generation: Generation, catalogue: Catalogue) -> Self:
-        """The stages on one bundle's catalogue of one generation."""
+        """On one bundle's catalogue of one generation."""
         rows = generation.index.rows_of(recommender.sources.item_item.identities).astype(np.int64)
-        return cls(recommender, generation, catalogue, rows)
+        return cls(Engine(recommender, generation, Catalogues(recommender, generation, catalogue), rows, None, None, NO_RULES))
 
-    def __call__(self, events: Events, lap: Lap) -> tuple[Int64s, Float32s]:
-        generation, sources = self.generation, self.recommender.sources
-        as_of = generation.manifest.events_through
-        history, _ = history_of(events, generation.wines, as_of, self.recommender.history_limit)
-        asked = self.recommender.asked(questions_of(history, as_of), generation.counts)
-        lap("features")
-        vector = sources.towers.members(asked.member)
-        lap("towers")
-        rows = self._retrieved(asked, vector, np.unique(events["row"]))
-        lap("retrieve")
-        pool = self._pool(asked, vector, rows)
-        scores = pool.tower + self.recommender.forest.scores(pair_features(pool, sources.item_item))
-        lap("rank")
-        return rows, np.where(pool.is_there, scores, -np.inf).astype(np.float32)
+    @property
+    def asked_at(self) -> int:
+        """The first midnight before which everything that the generation knows counts, in microseconds since 1970."""
+        return self.engine.catalogues.own.day * MICROSECONDS_PER_DAY
 
-    def _retrieved(self, asked: Asked, vector: Float32s, rated: Int64s) -> Int64s:
-        near = self.catalogue.index.search(vector, CANDIDATES + len(rated)).rows.astype(np.int64)
-        popular = self.catalogue.popular[np.newaxis, : CANDIDATES + len(rated)]
-        item_item = self.recommender.sources.item_item
-        liked = asked.member.item[..., _LIKED] * asked.member.mask
-        together = item_item.scores(item_item.places(asked.tasted["wine"]), liked)
-        together = np.where((self.item_rows >= 0) & (liked > 0).any(), together, -np.inf).astype(np.float32)
-        places = best(together, CANDIDATES + len(rated)) if together.shape[1] else np.zeros((1, 0), dtype=np.int64)
-        proposed = {TOWERS: near, ITEM_ITEM: np.append(self.item_rows, NONE)[places], POPULAR: popular}
-        lists = {name: np.where(np.isin(rows, rated), NONE, rows) for name, rows in proposed.items()}
-        return merge(lists, QUOTAS, CANDIDATES)[0]
-
-    def _pool(self, asked: Asked, vector: Float32s, candidates: Int64s) -> Pool:
-        shelf, rows = self.catalogue.shelf, np.maximum(candidates, 0)
-        return Pool(
-            asked=shelf.wines[rows],
-            is_there=candidates != NONE,
-            tower=np.matmul(shelf.vectors[rows], vector[:, :, np.newaxis])[..., 0],
-            member=asked.member,
-            tasted=asked.tasted,
-            features=shelf.features[rows],
-            likes=shelf.likes[rows],
-            total_likes=np.broadcast_to(self.catalogue.total_likes, (len(rows), len(WINDOWS))),
-        )
+    def __call__(self, events: Events, lap: Lap) -> list[Item]:
+        """The items for a member with these ratings, asked when all of the generation counts; `lap` hears of each stage when it ends."""
+        limit = self.engine.recommender.history_limit
+        known = Known(b"", events, None, NO_WISHES, 0)
+        understood = understand(ASKED, [known], self.asked_at, self.engine.generation, limit, limit)
+        lap("understand")
+        made = recommend(self.engine, ASKED, understood, (), 0, lap)
+        items = items_of(self.engine, made, understood, with_reasons=False)
+        lap("tell")
+        return items
 
 
 def measure_requests(served: Served, members: Sequence[Events], rounds: int) -> list[StageFigures]:

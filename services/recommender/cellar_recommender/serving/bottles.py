@@ -23,19 +23,23 @@ FIRST_DAY: Final = date.min.toordinal() - _EPOCH  # a window that nobody gave a 
 
 @dataclass(frozen=True, slots=True)
 class Bottles:
-    """Bottles that are not consumed: `cellar` as the store has it, `wines` (bottles,) int64 identities, `is_there` (bottles,) bool.
+    """Bottles that are not consumed: `cellar` as the store has it, `wines` (bottles,) int64 identities.
 
     What is not there is on its way: it is owned, and cannot be opened.
     """
 
     cellar: Cellar
     wines: Identities
-    is_there: Mask
+
+    @property
+    def is_there(self) -> Mask:
+        """Which bottles lie in the cellar; (bottles,) bool."""
+        return self.cellar.is_there
 
     @classmethod
     def stored(cls, cellar: Cellar) -> Self:
-        """A stored cellar's bottles. The store does not tell which are on their way: all count as there."""
-        return cls(cellar, _identities(cellar.wine_ids), np.ones(len(cellar.wine_ids), dtype=bool))
+        """A stored cellar's bottles."""
+        return cls(cellar, _identities(cellar.wine_ids))
 
     @classmethod
     def given(cls, bottles: Sequence[BottleGiven]) -> Self:
@@ -49,8 +53,9 @@ class Bottles:
             np.array([_vintage(bottle.vintage) for bottle in kept], dtype=np.int64),
             np.array([UNKNOWN if bottle.size_ml is None else bottle.size_ml for bottle in kept], dtype=np.int64),
             np.array([dates_given(bottle) for bottle in kept], dtype=np.int64).reshape(-1, len(DATES)).T,
+            np.array([bottle.state == "stored" for bottle in kept], dtype=bool),
         )
-        return cls(cellar, _identities(cellar.wine_ids), np.array([bottle.state == "stored" for bottle in kept], dtype=bool))
+        return cls(cellar, _identities(cellar.wine_ids))
 
     @classmethod
     def none(cls) -> Self:
@@ -59,9 +64,7 @@ class Bottles:
 
     def with_more(self, other: Bottles) -> Bottles:
         """These bottles and `other`: those of several members, who drink together."""
-        return Bottles(
-            self.cellar.with_more(other.cellar), np.concatenate([self.wines, other.wines]), np.concatenate([self.is_there, other.is_there])
-        )
+        return Bottles(self.cellar.with_more(other.cellar), np.concatenate([self.wines, other.wines]))
 
     def told(self, shown: Mask, day: int) -> list[BottleTold]:
         """The bottles that are `shown` (bottles,) as an answer has them, with their phases on `day`: what must be drunk soonest first.
@@ -102,8 +105,8 @@ def dates_given(bottle: BottleGiven) -> tuple[int, ...]:
     A window stated by years is the whole of its last year, and nothing better is known of its peak than the window. Dates that
     contradict each other are none.
     """
-    first = bottle.ready_from or (date(bottle.window_from, 1, 1) if bottle.window_from is not None else None)
-    last = bottle.drink_by or (date(bottle.window_to, 12, 31) if bottle.window_to is not None else None)
+    first = bottle.ready_from or (date(int(bottle.window_from), 1, 1) if bottle.window_from is not None else None)
+    last = bottle.drink_by or (date(int(bottle.window_to), 12, 31) if bottle.window_to is not None else None)
     if first is None and last is None and bottle.peak_from is None and bottle.peak_to is None:
         return (UNKNOWN,) * len(DATES)
     ready_from = FIRST_DAY if first is None else _day(first)

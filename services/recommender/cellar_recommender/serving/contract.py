@@ -26,8 +26,9 @@ from cellar_shared.service.wire import (
 Intent = Literal["buy", "open", "gift", "restock"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Price = Annotated[float, Meta(ge=0, le=10_000_000)]
-SizeMl = Annotated[int, Meta(ge=50, le=30_000)]
-Year = Annotated[int, Meta(ge=1700, le=2300)]
+# Whole numbers, also where a writer of JSON gives them a point: 750.0 is an integer to JSON Schema.
+SizeMl = Annotated[float, Meta(ge=50, le=30_000, multiple_of=1)]
+Year = Annotated[float, Meta(ge=1700, le=2300, multiple_of=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 # One, or any of several.
 Names = Name | Annotated[list[Name], Meta(min_length=1, max_length=32)] | None
@@ -37,6 +38,8 @@ LIMIT_MOST: Final = 100
 MEMBERS_MOST: Final = 8
 BOTTLES_MOST: Final = 10_000  # the body's own limit, 1 MiB, is nearer
 SEED_MOST: Final = 2**53 - 1  # what every reader of JSON keeps exactly
+Seed = Annotated[float, Meta(ge=0, le=SEED_MOST, multiple_of=1)]
+Limit = Annotated[float, Meta(ge=1, le=LIMIT_MOST, multiple_of=1)]
 
 
 class WineNamed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,13 +111,13 @@ class RecommenderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     members: Annotated[list[MemberAsked], Meta(min_length=2, max_length=MEMBERS_MOST)] | None = None
     intent: Intent = "buy"
     cellar: Annotated[list[BottleGiven], Meta(max_length=BOTTLES_MOST)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MOST)] = 20
+    limit: Limit = 20
     filters: Filters | None = None
     candidates: Annotated[list[WineNamed], Meta(min_length=1, max_length=WINES_MOST)] | None = None
     exclude: Annotated[list[Id | WineNamed], Meta(max_length=WINES_MOST)] | None = None
     diversity: Share = 0.0
     explore: Share = 0.0
-    seed: Annotated[int, Meta(ge=0, le=SEED_MOST)] | None = None
+    seed: Seed | None = None
     explain: bool = False
     as_of: Instant | None = None
     scale: ScaleName | None = None
@@ -170,14 +173,15 @@ class RecommendationReason(msgspec.Struct, frozen=True):
 class Item(msgspec.Struct, frozen=True):
     """One wine of the answer; positions count from 1, `score` orders this one answer.
 
-    `propensity` is the chance with which the wine came to this place: 1, but for the one that exploration drew.
+    `propensity` is the chance with which the wine came to this place: 1, but for the one that exploration drew. `probability` is the
+    preference artefact's, of several members the mean; null where the bundle was trained without one.
     """
 
     position: int
     wine_id: str
     vintage: Vintage
     score: float
-    probability: float
+    probability: float | None
     source: str
     propensity: float
     members: list[MemberChance]

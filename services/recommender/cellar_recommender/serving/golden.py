@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from cellar_shared.bundle.golden import asked_of_arrays, asked_to_arrays
 from cellar_shared.errors import Incompatible
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.histories import Histories, Questions
@@ -19,9 +20,6 @@ from cellar_shared.features.wines import Wines
 # size 1 and summed in float32; a wrong feature moves scores by 1e-2 and more.
 REPLAY_TOLERANCE: Final = 1e-3
 MOST_OFF: Final = 0.02  # of the forest's scores may be off by more: a source's score beside a threshold takes the other leaf
-
-_HISTORY: Final = ("offsets", "wines", "moments", "vintages", "liked", "strengths")
-_COUNTS: Final = ("keys", "steps", "totals", "days", "everyone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +40,7 @@ class GoldenCases:
 
     def to_bytes(self) -> bytes:
         """The cases as a NumPy archive of plain arrays."""
-        arrays: dict[str, Any] = {f"history_{name}": getattr(self.histories, name) for name in _HISTORY}
-        arrays |= {f"counts_{name}": np.asarray(getattr(self.counts, name)) for name in _COUNTS}
+        arrays = asked_to_arrays(self.histories, self.counts)
         arrays |= {"as_of": np.int64(self.as_of), "wines": self.wines, "tower": self.tower, "ranked": self.ranked}
         stream = io.BytesIO()
         np.savez_compressed(stream, **arrays)
@@ -53,8 +50,7 @@ class GoldenCases:
     def from_bytes(cls, content: bytes) -> GoldenCases:
         """The cases that `to_bytes` wrote."""
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            histories = Histories(**{name: arrays[f"history_{name}"] for name in _HISTORY})
-            counts = RunningCounts(**{name: arrays[f"counts_{name}"] for name in _COUNTS})
+            histories, counts = asked_of_arrays(arrays)
             return cls(histories, int(arrays["as_of"]), arrays["wines"], counts, arrays["tower"], arrays["ranked"])
 
     def replay(self, answer: Callable[[GoldenCases], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]) -> None:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 Float32s = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
 
-# Of 300 candidates (judgement: the towers find most of what the others do; these keep what they alone find).
-QUOTAS: Final = {"towers": 180, "item_item": 60, "popular": 60}
+# Of 300 candidates (judgement: the towers find most of what the others do; these keep what they alone find). What a source leaves
+# free is filled by those before it.
+QUOTAS: Final = {"towers": 160, "item_item": 60, "popular": 50, "precomputed": 30}
 NONE: Final = -1  # fills a row whose sources had fewer wines to propose
 
 

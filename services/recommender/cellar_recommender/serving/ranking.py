@@ -6,7 +6,7 @@ Training, evaluation and serving make the features here, from the same values, f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -71,6 +71,12 @@ class Pool:
         return Pool(member=member, **others)
 
 
+def of_wines(pool: Pool, places: Int64s) -> Pool:
+    """The same questions with only the candidates at `places`."""
+    columns = ("asked", "is_there", "tower", "features", "likes")
+    return replace(pool, **{name: getattr(pool, name)[:, places] for name in columns})
+
+
 def pair_features(pool: Pool, item_item: ItemItem) -> Float32s:
     """FEATURES of every candidate of every question; (M, C, features) float32."""
     members, candidates = pool.asked.shape
@@ -92,8 +98,9 @@ def _columns(pool: Pool, item_item: ItemItem) -> Iterator[npt.NDArray[np.floatin
     order = np.cumsum(liked, axis=1)
     latest = liked * (order <= LATEST)
     lately = liked * np.exp(-np.arange(mask.shape[1]) / RECENT_TASTINGS).astype(np.float32)
+    # "item_item" is the source's own score, over all that was tasted; the others part the liked from the rest.
     between = item_item.between(item_item.places(pool.tasted["wine"])[:, None, :], item_item.places(pool.asked["wine"])[:, :, None])
-    goes_with = np.matmul(between, np.stack([liked, latest, (1 - liked) * mask, lately], axis=2))
+    goes_with = np.matmul(between, np.stack([mask, latest, (1 - liked) * mask, lately], axis=2))
     best = (between * liked[:, None]).max(axis=2)
     yield from (goes_with[..., 0], goes_with[..., 1], best, goes_with[..., 2], goes_with[..., 3])
     yield from list(_source(goes_with[..., 0], pool.is_there, goes_with[..., 0]))[1:]

@@ -11,21 +11,24 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from cellar_recommender.serving.contributions import TREES_FILE, Trees
 from cellar_recommender.serving.forest import Forest
 from cellar_recommender.serving.golden import GoldenCases
 from cellar_recommender.serving.item_item import ItemItem
 from cellar_recommender.serving.recommending import order_of_candidates, rank, retrieve
 from cellar_recommender.serving.sources import TOWERS, Asked, Sources
 from cellar_recommender.serving.towers import MemberInputs, OnnxTowers
-from cellar_shared.bundle.manifest import Bundle, BundleManifest
-from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.bundle.arrays import array_of
+from cellar_shared.bundle.manifest import BundleManifest, require_same_data
+from cellar_shared.bundle.opening import read_bundle, unpacked
+from cellar_shared.errors import BadInput
 from cellar_shared.events.moments import counted_before
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
-from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Histories, Questions
 from cellar_shared.features.vocabulary import Vocabulary
 from cellar_shared.features.wines import Wines, no_wines
+from cellar_shared.liking.predictor import Predictor
 
 MODEL: Final = "recommender"
 MEMBER_TOWER_FILE: Final = "member_tower.onnx"
@@ -34,45 +37,49 @@ RANKER_FILE: Final = "ranker.onnx"
 VOCABULARY_FILE: Final = "vocabulary.npy"
 ITEM_ITEM_FILE: Final = "item_item.npz"
 GOLDEN_FILE: Final = "golden.npz"
-ROWS_FILE: Final = "rows.npy"
+LIKING: Final = "preference"  # the folder of the preference bundle packed in, and the fact that names its version
 
 _ITEM_ITEM: Final = ("identities", "weights", "columns", "offsets")
 
 
 @dataclass(frozen=True, slots=True)
 class Recommender:
-    """A bundle's sources and forest, and how many ratings back it looks."""
+    """A bundle's sources and forest, the forest once more as plain `trees` that tell why, and how many ratings back it looks.
+
+    `liking` tells the chance of a like, where a preference bundle was packed in.
+    """
 
     manifest: BundleManifest
     sources: Sources
     forest: Forest
     history_limit: int
+    trees: Trees
+    liking: Predictor | None
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the bundle at `path`: digests, fingerprint, then every golden case; BadInput or Incompatible say why not."""
-        bundle = Bundle.open(path, MODEL)
-        if bundle.manifest.feature_fingerprint != feature_fingerprint():
-            raise Incompatible(
-                f"bundle {bundle.manifest.version} was trained with feature fingerprint {bundle.manifest.feature_fingerprint[:12]}, "
-                f"this code has {feature_fingerprint()[:12]}; serve it with the code it was trained with, or train again"
-            )
-        recommender = cls.of_files(bundle.manifest, {name: bundle.read(name) for name in bundle.manifest.files})
-        GoldenCases.from_bytes(bundle.read(GOLDEN_FILE)).replay(recommender.answer)
+        manifest, files = read_bundle(path, MODEL)
+        recommender = cls.of_files(manifest, files)
+        GoldenCases.from_bytes(files[GOLDEN_FILE]).replay(recommender.answer)
         return recommender
 
     @classmethod
     def of_files(cls, manifest: BundleManifest, files: Mapping[str, bytes]) -> Self:
-        """The recommender out of a bundle's files; BadInput when one is missing or is not what its name says."""
+        """The recommender out of a bundle's files; BadInput when one is missing or is not what its name says.
+
+        The preference bundle packed in is replayed here; Incompatible when it answers otherwise, or belongs to other data.
+        """
         try:
-            vocabulary = Vocabulary(np.load(io.BytesIO(files[VOCABULARY_FILE]), allow_pickle=False))
+            vocabulary = Vocabulary(array_of(files[VOCABULARY_FILE]))
             towers = OnnxTowers(files[MEMBER_TOWER_FILE], files[WINE_TOWER_FILE])
             item_item = item_item_of_bytes(files[ITEM_ITEM_FILE])
             limit = int(manifest.settings["history_limit"])
             forest = Forest(files[RANKER_FILE])
+            trees = Trees.from_bytes(files[TREES_FILE])
         except (KeyError, ValueError) as error:
             raise BadInput(f"the bundle lacks or garbles {error}; take it from where it was written") from error
-        return cls(manifest, Sources(Encoder(vocabulary), towers, item_item), forest, limit)
+        return cls(manifest, Sources(Encoder(vocabulary), towers, item_item), forest, limit, trees, _liking(manifest, files))
 
     def asked(self, questions: Questions, counts: RunningCounts) -> Asked:
         """What sources and ranker read of the members who ask; histories no longer than `history_limit`."""
@@ -88,6 +95,20 @@ class Recommender:
         retrieved = retrieve(self.sources, asked, shelf, rated)
         ranked = rank(self.forest, self.sources, asked, shelf, retrieved)
         return retrieved.scores[TOWERS], order_of_candidates(retrieved, ranked)
+
+
+def _liking(manifest: BundleManifest, files: Mapping[str, bytes]) -> Predictor | None:
+    """The preference bundle packed in, which must be the one that the manifest names; None where it names none."""
+    packed = unpacked(files, LIKING)
+    if (packed and packed[0].version) != manifest.facts.get(LIKING):
+        raise BadInput(
+            f"bundle {manifest.version} names preference bundle {manifest.facts.get(LIKING)}, packed in is "
+            f"{packed and packed[0].version}; take the bundle from where it was written"
+        )
+    if packed is None:
+        return None
+    require_same_data(packed[0], manifest.namespace, manifest.scale)
+    return Predictor.replayed(*packed)
 
 
 def tasted_of(histories: Histories) -> Wines:

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from cellar_recommender.serving.forest import Forest
 from cellar_recommender.serving.merging import NONE, QUOTAS
-from cellar_recommender.serving.ranking import pair_features
+from cellar_recommender.serving.ranking import Pool, pair_features
 from cellar_recommender.serving.sources import TOWERS, Asked, Proposed, Shelf, Sources, pool_of, propose
 
 Float32s = npt.NDArray[np.float32]
+Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 CANDIDATES: Final = 300
@@ -45,6 +46,33 @@ def rank(forest: Forest, sources: Sources, asked: Asked, shelf: Shelf, retrieved
     pool = pool_of(asked, shelf, retrieved.scores[TOWERS], retrieved.proposed)
     scores = pool.tower + forest.scores(pair_features(pool, sources.item_item))
     return np.where(pool.is_there, scores, -np.inf).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A shelf ranked for M members: `tower` (M, C), `features` (M, C, FEATURES), the final `scores` (M, C); `pool` lies behind them."""
+
+    pool: Pool
+    tower: Float32s
+    features: Float32s
+    scores: Float32s
+
+
+def rank_all(forest: Forest, sources: Sources, asked: Asked, vectors: Float32s, shelf: Shelf, totals: Float32s) -> Ranking:
+    """Every wine of a small `shelf` ranked for every member, whose `vectors` (M, d) are the towers'.
+
+    `totals` (windows,) are the likes of the catalogue that the shelf was taken from.
+    """
+    tower = np.asarray(vectors @ shelf.vectors.T, dtype=np.float32)
+    rows = np.broadcast_to(np.arange(len(shelf.wines)), tower.shape)
+    pool = pool_of(asked, shelf, tower, Proposed(rows, rows), totals)
+    features = pair_features(pool, sources.item_item)
+    return Ranking(pool, tower, features, (tower + forest.scores(features)).astype(np.float32))
+
+
+def some_of(shelf: Shelf, rows: Int64s) -> Shelf:
+    """The shelf's wines at `rows`."""
+    return Shelf(shelf.wines[rows], shelf.features[rows], shelf.likes[rows], shelf.vectors[rows])
 
 
 def order_of_candidates(retrieved: Retrieved, ranked: Float32s) -> Float32s:

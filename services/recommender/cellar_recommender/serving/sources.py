@@ -19,7 +19,6 @@ from cellar_recommender.serving.towers import WINDOWS, MemberInputs, Towers, win
 from cellar_shared.features.candidates import WINE_FEATURES
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
-from cellar_shared.features.tastings import ITEM_FEATURES
 from cellar_shared.features.wines import Wines
 
 Float32s = npt.NDArray[np.float32]
@@ -30,10 +29,9 @@ TOWERS: Final = "towers"
 ITEM_ITEM: Final = "item_item"
 POPULAR: Final = "popular"
 SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
+PRECOMPUTED: Final = "precomputed"  # what a night put on a member's list: served only, since it comes from these very sources
 YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
 WINES_AT_ONCE: Final = 8_192  # encoding one takes about 8 KB on the way
-
-_LIKED: Final = list(ITEM_FEATURES).index("liked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +86,23 @@ class Sources:
         }
 
     def _item_item(self, asked: Asked, wines: Wines) -> Float32s:
-        liked = asked.member.item[..., _LIKED] * asked.member.mask
-        found = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), liked)
+        found = self.item_item_scores(asked)
         place = self.item_item.places(wines["wine"])
-        scores = (
-            np.where(place >= 0, found[:, np.maximum(place, 0)], -np.inf) if found.shape[1] else np.full((len(found), len(wines)), -np.inf)
-        )
-        scores[~(liked > 0).any(axis=1)] = -np.inf  # who liked nothing yet is told nothing by wines that go together
-        return np.asarray(scores, dtype=np.float32)
+        if not found.shape[1]:
+            return np.full((len(found), len(wines)), -np.inf, dtype=np.float32)
+        return np.where(place >= 0, found[:, np.maximum(place, 0)], np.float32(-np.inf))
+
+    def item_item_scores(self, asked: Asked) -> Float32s:
+        """Scores of the wines that weights were learnt for, (M, wines of item_item); -inf for members who tasted nothing yet.
+
+        Where only some weights are kept a wine without one to what was tasted has nothing to say either.
+        """
+        tasted = asked.member.mask  # liked or not: what people come across goes together too
+        scores = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), tasted)
+        if not self.item_item.is_dense:
+            scores[scores == 0] = -np.inf
+        scores[~(tasted > 0).any(axis=1)] = -np.inf
+        return scores
 
 
 def slices_of(wines: int) -> list[slice]:
@@ -119,8 +126,11 @@ def propose(scores: Mapping[str, Float32s], excluded: Bools, quotas: Mapping[str
     return Proposed(*merge(lists, quotas, limit))
 
 
-def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed) -> Pool:
-    """What the ranker's features are made of, for the candidates of every question; `tower` (M, W) scores."""
+def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed, totals: Float32s | None = None) -> Pool:
+    """What the ranker's features are made of, for the candidates of every question; `tower` (M, W) scores.
+
+    `totals` (windows,) are the likes of the whole catalogue, where the shelf holds only some of it.
+    """
     rows = np.maximum(proposed.rows, 0)
     return Pool(
         asked=shelf.wines[rows],
@@ -130,5 +140,5 @@ def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed) -> 
         tasted=asked.tasted,
         features=shelf.features[rows],
         likes=shelf.likes[rows],
-        total_likes=np.broadcast_to(total_likes(shelf.likes), (len(rows), len(WINDOWS))),
+        total_likes=np.broadcast_to(total_likes(shelf.likes) if totals is None else totals, (len(rows), len(WINDOWS))),
     )

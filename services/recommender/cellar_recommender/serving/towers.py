@@ -103,6 +103,14 @@ def recent_likes(counts: RunningCounts, wines: Wines, day: int) -> Float32s:
     return np.stack([*(ever - earlier for earlier in before), ever], axis=1).astype(np.float32)
 
 
+def everyones_likes(counts: RunningCounts, day: int) -> Float32s:
+    """Likes of all wines together in each of WINDOWS before 00:00 UTC of `day`; (windows,)."""
+    until = day - np.array([0, *WINDOWS_DAYS])
+    padded = np.concatenate([[0.0], counts.everyone[:, LIKED]])
+    ever, *before = padded[np.searchsorted(counts.days, until)]
+    return np.array([*(ever - earlier for earlier in before), ever], dtype=np.float32)
+
+
 def wine_inputs(
     encoder: Encoder, wines: Wines, counts: RunningCounts, day: int, is_hidden: Bools | None = None
 ) -> tuple[WineInputs, Float32s]:

@@ -34,7 +34,11 @@ class Group:
 
 
 def groups(rows: LikedRows, span: Span, sources: Sources) -> Iterator[Group]:
-    """All rows, looking back at `span`, in groups of one day each, days ascending. Wines rated in `span` count as rated."""
+    """All rows, looking back at `span`, in groups of one day each, days ascending.
+
+    Whatever a row's member had rated before counts as rated, also where `span` does not look at it: such a wine can be no answer, so
+    to let it stand among the candidates would judge (and teach) that what a member surely likes is wrong. `likes` are those of `span`.
+    """
     wines = rows.log.wines
     order = np.lexsort((span.lengths, rows.days))
     at_once = max(1, SCORES_AT_ONCE // len(wines))
@@ -45,13 +49,19 @@ def groups(rows: LikedRows, span: Span, sources: Sources) -> Iterator[Group]:
         for begin in range(0, len(of_day), at_once):
             places = of_day[begin : begin + at_once]
             part = span.only(places)
-            tasted = rows.past[part.flat()]
-            owner, known = np.repeat(np.arange(len(places)), part.lengths), tasted["row"] >= 0
-            rated, likes = np.zeros((len(places), len(wines)), dtype=bool), np.zeros((len(places), len(wines)), dtype=np.float32)
-            rated[owner[known], tasted["row"][known]] = True
-            liked = known & (tasted["liked"] > 0)
-            likes[owner[liked], tasted["row"][liked]] = 1.0
+            rated = _mark(rows, rows.full.only(places), is_liked=False)
+            likes = _mark(rows, part, is_liked=True).astype(np.float32)
             yield Group(places, Asked(rows.batch(places, part), tasted_wines(rows, part)), shelf, rated, likes)
+
+
+def _mark(rows: LikedRows, span: Span, *, is_liked: bool) -> npt.NDArray[np.bool_]:
+    """Which wines of the catalogue each row's `span` holds a rating of, or a like; (rows, wines)."""
+    tasted = rows.past[span.flat()]
+    owner = np.repeat(np.arange(len(span.begin)), span.lengths)
+    counts = (tasted["row"] >= 0) & ((tasted["liked"] > 0) | (not is_liked))
+    marked = np.zeros((len(span.begin), len(rows.log.wines)), dtype=bool)
+    marked[owner[counts], tasted["row"][counts]] = True
+    return marked
 
 
 def tasted_wines(rows: LikedRows, span: Span) -> Wines:

@@ -22,7 +22,10 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="The bundle to write; must not exist.")],
     hold_out: Annotated[str, typer.Option("--hold-out", help="Leave the last days out of learning, e.g. 30d.")] = "0d",
     epochs: Epochs = 6,
-    rounds: Rounds = 150,
+    preference: Annotated[
+        Path | None, typer.Option("--preference", help="A preference bundle to pack in: answers then say the chance of a like.")
+    ] = None,
+    rounds: Rounds = 160,
     seed: Annotated[int, typer.Option("--seed")] = 20,
     threads: Threads = 0,
     as_json: Json = False,
@@ -37,7 +40,13 @@ def train(
     settings = learn.Settings(Recipe(epochs=epochs, seed=seed), rounds)
     with reporter.advancing("training", learn.steps_of(settings) + 3) as step:
         manifest = work.train(
-            data, out, hold_out_days=days_of(hold_out), settings=settings, threads=threads or os.cpu_count() or 1, step=step
+            data,
+            out,
+            hold_out_days=days_of(hold_out),
+            settings=settings,
+            threads=threads or os.cpu_count() or 1,
+            step=step,
+            preference=preference,
         )
     reporter.result(
         {"bundle": str(out), "version": manifest.version, "trained_through": manifest.trained_through, "metrics": manifest.metrics},
@@ -53,7 +62,7 @@ def evaluate(
     ablations: Annotated[bool, typer.Option("--ablations/--no-ablations", help="Judge it without its parts as well.")] = False,
     split: Annotated[list[str] | None, typer.Option("--split", help="Only these splits (may be given again).")] = None,
     epochs: Epochs = 6,
-    rounds: Rounds = 150,
+    rounds: Rounds = 160,
     seed: Annotated[int, typer.Option("--seed", help="Of learning and of resampling; the splits stay the same.")] = 20,
     threads: Threads = 0,
     as_json: Json = False,

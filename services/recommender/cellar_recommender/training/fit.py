@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cellar_recommender.serving.towers import wine_inputs
+from cellar_recommender.training.cutting import Shares, cut_histories
 from cellar_recommender.training.network import CODES, WINE_CODE, Shape, TorchTowers, TowersNet, tensors
-from cellar_recommender.training.rows import HISTORY_LIMIT, LikedRows
+from cellar_recommender.training.rows import LikedRows
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.store.looking_back import Span
 
@@ -31,6 +32,7 @@ Step = Callable[[str], None]
 WARM_UP: Final = 0.15  # of a run, judgement
 MEMORY: Final = 0.985  # of the running mean of the weights, a step; less in the first steps, which start from nothing
 PATIENCE: Final = 3  # epochs without a better one before training stops
+SHARES: Final = Shares(whole=0.7, nothing=0.08, first=0.07)
 BLOCKED: Final = -1e4  # the score of a wine that is no answer to a row: its member had rated it, or liked it next
 
 
@@ -44,9 +46,7 @@ class Recipe:
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
     half_life_days: float = 1095.0  # of a row's weight: tastes drift
-    full_share: float = 0.7  # of rows that look back at all their history
-    empty_share: float = 0.08  # of rows that look back at nothing
-    first_share: float = 0.07  # of rows that look back at their oldest five
+    shares: Shares = SHARES  # of rows, by how much of their histories they look back at
     hidden_share: float = 0.1  # of wines shown as ones that nobody has rated
     names_dropped: float = 0.1  # of each wine's names, asked and tasted
     wine_dropped: float = 0.2  # of wines asked whose own name is dropped
@@ -54,20 +54,6 @@ class Recipe:
     logq: bool = True  # False is an ablation: the plain in-batch softmax
     block: int = 8  # batches' worth of rows, one after the other in time, that a batch is drawn from
     seed: int = 20
-
-
-def cut_histories(full: Span, recipe: Recipe, rng: np.random.Generator) -> Span:
-    """A random part of each row's history: all, none, the oldest five, or the newest of any number."""
-    rows = len(full.begin)
-    latest = full.latest(HISTORY_LIMIT)
-    draw = rng.random(rows)
-    few = full.first(5)
-    kept = np.floor(rng.random(rows) * (latest.lengths + 1)).astype(np.int64)
-    bounds = np.cumsum([recipe.empty_share, recipe.first_share, 1 - recipe.full_share - recipe.empty_share - recipe.first_share])
-    kind = np.searchsorted(bounds, draw, side="right")
-    begin = np.choose(kind, [latest.end, few.begin, latest.end - kept, latest.begin])
-    end = np.choose(kind, [latest.end, few.end, latest.end, latest.end])
-    return Span(begin, end)
 
 
 def fit_towers(
@@ -122,7 +108,7 @@ class _Trainer:
     def epoch(self, number: int) -> float:
         """One pass over the rows; the mean loss."""
         self.net.train()
-        spans = cut_histories(self.rows.full, self.recipe, self.rng)
+        spans = cut_histories(self.rows.full, self.recipe.shares, self.rng)
         losses = []
         batches = self._batches(spans.lengths)
         for place, (places, drawn_from) in enumerate(batches):

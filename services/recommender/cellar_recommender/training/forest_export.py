@@ -1,7 +1,7 @@
-"""Writes a LightGBM forest as an ONNX tree ensemble in which every row of float32 takes the same leaf; training calls it.
+"""Writes a LightGBM forest as an ONNX tree ensemble in which every row of float32 takes the same leaf, and this as plain arrays.
 
-LightGBM compares x <= t in float64, ONNX Runtime in float32. For a float32 x both agree when the float32 threshold is the
-greatest one that is not above t, so thresholds are rounded down, never to the nearest.
+Training calls it. LightGBM compares x <= t in float64, ONNX Runtime in float32. For a float32 x both agree when the float32
+threshold is the greatest one that is not above t, so thresholds are rounded down, never to the nearest.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from cellar_recommender.serving.contributions import Trees
 from cellar_recommender.serving.forest import INPUT
 from cellar_shared.errors import CellarError
 
@@ -54,6 +55,7 @@ class _Nodes:
     true: list[int] = field(default_factory=list)
     false: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
+    rows: list[float] = field(default_factory=list)
     leaf_tree: list[int] = field(default_factory=list)
     leaf_node: list[int] = field(default_factory=list)
     weight: list[float] = field(default_factory=list)
@@ -68,6 +70,7 @@ class _Nodes:
             for column, nothing in ((self.feature, 0), (self.true, 0), (self.false, 0), (self.missing, 0)):
                 column.append(nothing)
             self.value.append(0.0)
+            self.rows.append(float(structure.get("leaf_count", 0)))  # a tree that is one leaf tells none
             self.mode.append("LEAF")
             self.leaf_tree.append(tree)
             self.leaf_node.append(number)
@@ -84,15 +87,21 @@ class _Nodes:
         self.value.append(float(threshold_of(threshold)))
         self.mode.append("BRANCH_LEQ")
         self.missing.append(int(goes_left))
+        self.rows.append(0.0)
         self.true.append(0)
         self.false.append(0)
         self.true[place] = self.add(tree, structure["left_child"])
+        right = len(self.node)
         self.false[place] = self.add(tree, structure["right_child"])
+        self.rows[place] = self.rows[place + 1] + self.rows[right]
         return number
 
 
 def export_forest(booster: lightgbm.Booster, trees: Sequence[int] | None = None) -> bytes:
-    """The raw scores of the booster, or of some of its `trees`, as ONNX bytes; CellarError for splits that are no plain comparison."""
+    """The raw scores of the booster, or of some of its `trees`, as ONNX bytes; CellarError for splits that are no plain comparison.
+
+    Hit rates are the rows that each node was learnt from: nobody needs them to score, `plain_trees` does to tell what a node is worth.
+    """
     dumped = booster.dump_model()
     nodes = _Nodes()
     for tree in dumped["tree_info"] if trees is None else [dumped["tree_info"][place] for place in trees]:
@@ -112,6 +121,7 @@ def export_forest(booster: lightgbm.Booster, trees: Sequence[int] | None = None)
         nodes_truenodeids=nodes.true,
         nodes_falsenodeids=nodes.false,
         nodes_missing_value_tracks_true=nodes.missing,
+        nodes_hitrates=nodes.rows,
         target_treeids=nodes.leaf_tree,
         target_nodeids=nodes.leaf_node,
         target_ids=[0] * len(nodes.weight),
@@ -128,3 +138,29 @@ def export_forest(booster: lightgbm.Booster, trees: Sequence[int] | None = None)
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content
+
+
+def plain_trees(ranker: bytes) -> Trees:
+    """The forest that `export_forest` wrote, as plain arrays: the same leaves, by the same comparisons."""
+    (ensemble,) = onnx.load_model_from_string(ranker).graph.node
+    given = {attribute.name: helper.get_attribute_value(attribute) for attribute in ensemble.attribute}
+    tree, number = (np.array(given[f"nodes_{name}"]) for name in ("treeids", "nodeids"))
+    roots = np.flatnonzero(number == 0)
+    begin = np.repeat(roots, np.diff([*roots, len(tree)]))
+    is_leaf = np.array(given["nodes_modes"]) == b"LEAF"
+    here = np.arange(len(tree))
+    left, right = (np.where(is_leaf, here, begin + np.array(given[f"nodes_{name}nodeids"])) for name in ("true", "false"))
+    value, rows = np.zeros(len(tree)), np.array(given["nodes_hitrates"], dtype=np.float64)
+    value[is_leaf] = given["target_weights"]
+    for node in np.flatnonzero(~is_leaf)[::-1]:  # children stand behind their parent
+        below = np.array([left[node], right[node]])
+        value[node] = np.average(value[below], weights=rows[below])
+    return Trees(
+        roots=roots.astype(np.int32),
+        feature=np.array(given["nodes_featureids"], dtype=np.int32),
+        threshold=np.array(given["nodes_values"], dtype=np.float32),
+        is_missing_left=np.array(given["nodes_missing_value_tracks_true"]) > 0,
+        left=left.astype(np.int32),
+        right=right.astype(np.int32),
+        value=value,
+    )

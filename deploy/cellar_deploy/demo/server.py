@@ -1,4 +1,4 @@
-"""Starts the preference service as a process of its own on a free loopback port and ends it; the demo uses it."""
+"""Starts services as processes of their own on free loopback ports and ends them; the demo uses it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from cellar_shared.errors import CellarError
 
@@ -23,20 +21,33 @@ HOST: Final = "127.0.0.1"
 
 
 @contextmanager
-def running_service(bundle: Path, store: str, log: Path) -> Iterator[str]:
-    """The URL of a ready service on `bundle` and `store`; its output goes to `log`, SIGTERM ends it.
+def running_services(bundles: Mapping[str, Path], store: str, work: Path) -> Iterator[dict[str, str]]:
+    """The URLs by model of ready services on `bundles` and `store`; each one's output goes to a log in `work`, SIGTERM ends them.
 
-    CellarError with the log's end when it is not ready in time.
+    CellarError with a log's end when one is not ready in time.
     """
+    with ExitStack() as running:
+        # All of them start before the first is waited for.
+        started = {model: running.enter_context(_started(model, bundle, store, _log(work, model))) for model, bundle in bundles.items()}
+        for model, (process, port) in started.items():
+            _wait_until_ready(process, port, _log(work, model))
+        yield {model: f"http://{HOST}:{port}" for model, (_, port) in started.items()}
+
+
+def _log(work: Path, model: str) -> Path:
+    return work / f"{model}.log"
+
+
+@contextmanager
+def _started(model: str, bundle: Path, store: str, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     port = _free_port()
-    command = [sys.executable, "-m", "cellar_shared", "serve", "preference", "--bundle", str(bundle), "--store", store, "--port", str(port)]
+    command = [sys.executable, "-m", "cellar_shared", "serve", model, "--bundle", str(bundle), "--store", store, "--port", str(port)]
     command += ["--drain-notice-s", "0"]  # nobody probes it
     with log.open("wb") as output:
         # A process group of its own: Ctrl-C reaches the demo, and the demo ends the service.
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, process_group=0)
     try:
-        _wait_until_ready(process, port, log)
-        yield f"http://{HOST}:{port}"
+        yield process, port
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -44,17 +55,6 @@ def running_service(bundle: Path, store: str, log: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def ask(url: str, request: dict[str, Any]) -> tuple[int, Any]:
-    """POST `request` to the service's /score; the status and the decoded answer."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
-    try:
-        connection.request("POST", "/score", msgspec.json.encode(request), {"content-type": "application/json"})
-        response = connection.getresponse()
-        return response.status, msgspec.json.decode(response.read())
-    finally:
-        connection.close()
 
 
 def _free_port() -> int:

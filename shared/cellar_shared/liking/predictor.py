@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -11,24 +11,24 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.runtime import OnnxNetwork
+from cellar_shared.bundle.arrays import array_of
 from cellar_shared.bundle.golden import GoldenCases
-from cellar_shared.bundle.manifest import Bundle, BundleManifest
+from cellar_shared.bundle.manifest import BundleManifest
+from cellar_shared.bundle.opening import read_bundle
 from cellar_shared.calibration.apply import Calibrator
-from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.errors import BadInput
 from cellar_shared.features.candidates import WINE_FEATURES
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoded, Encoder
-from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Questions
 from cellar_shared.features.vocabulary import Vocabulary
+from cellar_shared.liking.runtime import OnnxNetwork
 
 MODEL: Final = "preference"
 NETWORK_FILE: Final = "network.onnx"
 VOCABULARY_FILE: Final = "vocabulary.npy"
 CALIBRATOR_FILE: Final = "calibrator.json"
 GOLDEN_FILE: Final = "golden.npz"
-ROWS_FILE: Final = "rows.npy"
 
 _WINE_RATINGS: Final = list(WINE_FEATURES).index("wine_ratings")
 
@@ -61,23 +61,20 @@ class Predictor:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the bundle at `path`: digests, fingerprint, then every golden case; BadInput or Incompatible say why not."""
-        bundle = Bundle.open(path, MODEL)
-        if bundle.manifest.feature_fingerprint != feature_fingerprint():
-            raise Incompatible(
-                f"bundle {bundle.manifest.version} was trained with feature fingerprint {bundle.manifest.feature_fingerprint[:12]}, "
-                f"this code has {feature_fingerprint()[:12]}; serve it with the code it was trained with, or train again"
-            )
-        predictor = cls.of_files(bundle.manifest, {name: bundle.read(name) for name in bundle.manifest.files})
-        GoldenCases.from_bytes(bundle.read(GOLDEN_FILE)).replay(
-            lambda questions, counts: predictor.predict(questions, counts).probabilities
-        )
+        return cls.replayed(*read_bundle(path, MODEL))
+
+    @classmethod
+    def replayed(cls, manifest: BundleManifest, files: Mapping[str, bytes]) -> Self:
+        """The predictor out of the files of a bundle that was checked, once every golden case answers as in training."""
+        predictor = cls.of_files(manifest, files)
+        GoldenCases.from_bytes(files[GOLDEN_FILE]).replay(lambda questions, counts: predictor.predict(questions, counts).probabilities)
         return predictor
 
     @classmethod
-    def of_files(cls, manifest: BundleManifest, files: dict[str, bytes]) -> Self:
+    def of_files(cls, manifest: BundleManifest, files: Mapping[str, bytes]) -> Self:
         """The predictor out of a bundle's files; BadInput when one is missing or is not what its name says."""
         try:
-            vocabulary = Vocabulary(np.load(io.BytesIO(files[VOCABULARY_FILE]), allow_pickle=False))
+            vocabulary = Vocabulary(array_of(files[VOCABULARY_FILE]))
             calibrator = Calibrator.from_json(msgspec.json.decode(files[CALIBRATOR_FILE]))
             network = OnnxNetwork(files[NETWORK_FILE])
             limit = int(manifest.settings["history_limit"])

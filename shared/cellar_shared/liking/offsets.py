@@ -13,16 +13,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cellar_preference.serving.predictor import MODEL, Predictor
 from cellar_shared.calibration.trailing import PULL, WINDOW_DAYS, TrailingOffset
 from cellar_shared.durable import write_durably
 from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, midnight_before, moment_of
 from cellar_shared.features.histories import Events, Histories, Questions, wines_of
+from cellar_shared.liking.predictor import MODEL, Predictor
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.port import Store, StoreUnavailable
 
-logger = logging.getLogger("cellar.preference")
+logger = logging.getLogger("cellar.liking")
 
 ROWS_A_BATCH: Final = 2_000
 
@@ -42,6 +42,15 @@ def open_index(predictor: Predictor, generation: Generation, store: Store) -> Tr
     track = build_index(predictor, generation)
     _keep(file, track)
     return track
+
+
+def trailing_now(predictor: Predictor, generation: Generation, store: Store) -> TrailingOffset | None:
+    """As `open_index`; None while there is none and the members cannot be read: answers then go without."""
+    try:
+        return open_index(predictor, generation, store)
+    except StoreUnavailable as error:
+        logger.warning("answers go without trailing offsets: %s", error)
+        return None
 
 
 def _read(file: Path) -> TrailingOffset | None:

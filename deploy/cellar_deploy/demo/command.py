@@ -17,7 +17,7 @@ def demo(
     work: Annotated[Path, typer.Option("--work", help="Folder for what the demo makes; emptied first.")] = Path("run/demo"),
     threads: Annotated[int, typer.Option("--threads", min=0, help="0 takes all.")] = 0,
 ) -> None:
-    """Ratings in, a trained and calibrated model, a bundle, a generation, a service, honest answers over HTTP."""
-    from cellar_preference.demo.line import run_line
+    """Ratings and cellars in, three trained models, a night, a generation, two services, honest answers over HTTP."""
+    from cellar_deploy.demo.line import run_line
 
     run_line(data, work, is_once=once, threads=threads or os.cpu_count() or 1, reporter=Reporter())

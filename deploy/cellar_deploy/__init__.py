@@ -1,0 +1,1 @@
+"""What runs the models together: the line from events to answers, on one machine."""
