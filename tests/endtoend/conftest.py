@@ -53,6 +53,16 @@ def made(cellar: Callable[..., subprocess.CompletedProcess[str]], tmp_path_facto
     return Made(data, bundle, store, said)
 
 
+@pytest.fixture(scope="session")
+def recommender(made: Made, cellar: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recommender's bundle that learnt from what was made, with the preference bundle packed in."""
+    bundle = tmp_path_factory.mktemp("recommender") / "bundle"
+    words = ("--data", made.data, "--out", bundle, "--preference", made.bundle, "--epochs", "1", "--rounds", "5", "--threads", "1")
+    done = cellar("train", "recommender", *words)
+    assert done.returncode == 0, done.stderr
+    return bundle
+
+
 @dataclass(frozen=True)
 class Cellars:
     """A made-up world with cellars, a bundle that learnt from its critics, and the folder of nights."""
@@ -137,8 +147,8 @@ def started(*words: str | Path) -> Iterator[Service]:
 def serving() -> Callable[..., Any]:
     """Starts the `cellar` at `program` (default: the one beside this Python) serving what was made, or another store, on a free port."""
 
-    def start(made: Made, program: Path = HERE, store: str | None = None) -> Any:
-        return started(program, "serve", "preference", "--bundle", made.bundle, "--store", store or f"lmdb://{made.store}")
+    def start(made: Made, program: Path = HERE, store: str | None = None, model: str = "preference", bundle: Path | None = None) -> Any:
+        return started(program, "serve", model, "--bundle", bundle or made.bundle, "--store", store or f"lmdb://{made.store}")
 
     return start
 
