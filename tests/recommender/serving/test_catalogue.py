@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -186,6 +187,18 @@ def test_a_build_that_fails_leaves_nothing(recommender, generation, store, monke
     assert list(store.indexes.iterdir()) == []
     open_catalogue(recommender, generation, store)
     assert len(list(store.indexes.iterdir())) == 1
+
+
+def test_where_no_disk_has_room_nothing_is_left(recommender, generation, store, caplog):
+    most, largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, largest))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            open_catalogue(recommender, generation, store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, largest))
+    assert "cannot be kept" in caplog.text
+    assert list(store.indexes.iterdir()) == []
 
 
 def test_of_several_who_come_at_once_one_builds(recommender, generation, store, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 from cellar_recommender.serving.sources import Sources
 from cellar_recommender.training.asking import groups
-from cellar_recommender.training.item_item import learn_item_item
+from cellar_recommender.training.learn import item_item_of
 from cellar_recommender.training.network import Shape, TorchTowers, TowersNet
 from cellar_recommender.training.rows import LikedRows
 from cellar_shared.events.tables import DataFolder
@@ -27,7 +27,7 @@ def rows(small_world):
 @pytest.fixture(scope="module")
 def sources(rows):
     towers = TorchTowers(TowersNet(len(rows.encoder.vocabulary), Shape(embedding=4, vector=6, heads=2, hidden=8)).eval())
-    return Sources(rows.encoder, towers, learn_item_item(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)))
+    return Sources(rows.encoder, towers, item_item_of(rows.log, np.zeros(len(rows.log.events), dtype=bool)))
 
 
 @pytest.mark.parametrize("most", [0, 5])

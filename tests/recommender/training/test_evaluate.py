@@ -77,6 +77,11 @@ def test_every_contestant_is_judged_on_the_same_likes(evaluation, tmp_path):
     assert frozen.candidate_recall["merged"].value == 1.0
     # With no history nothing goes with it: the source has nothing to say.
     assert nobody.candidate_recall["item_item"].value == 0.0
+    # New members are also asked once each, and everyone answers; known ones are not.
+    assert set(nobody.at_once) == set(nobody.contestants)
+    assert frozen.at_once == {}
+    # Few questions: all are priced, and without diversity the list is the one that was judged.
+    assert frozen.diversity[0].ndcg_10.value == pytest.approx(frozen.contestants[WHOLE].measures["ndcg_10"].value)
     write(evaluation, tmp_path)
     assert msgspec.json.decode((tmp_path / "evaluation.json").read_bytes(), type=Evaluation) == evaluation
     assert "NDCG@10" in table_of(evaluation)

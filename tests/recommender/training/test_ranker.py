@@ -27,7 +27,7 @@ def judged(seed: int = 3) -> Judged:
 
 @pytest.fixture(scope="module")
 def ranker():
-    return fit_ranker(judged(), rounds=60, threads=1, seed=1)
+    return fit_ranker(judged(), rounds=120, threads=1, seed=1)
 
 
 def ranks(scores, answers):
@@ -61,5 +61,5 @@ def test_more_of_what_speaks_for_a_wine_never_lowers_it(ranker, name):
 
 
 def test_the_same_rows_make_the_same_ranker(ranker):
-    again = fit_ranker(judged(), rounds=60, threads=1, seed=1)
+    again = fit_ranker(judged(), rounds=120, threads=1, seed=1)
     assert again.model_to_string() == ranker.model_to_string()

@@ -15,7 +15,7 @@ _ROW: Final = 24
 _HEAD: Final = 34
 
 _STYLE: Final = (
-    "text{font:13px sans-serif;fill:#222}.head{font-weight:bold}.bar{fill:#7a2740}.other{fill:#b9a7ac}"
+    "text{font:13px sans-serif;fill:#222}.head{font-weight:bold}.bar{fill:#7a2740}.other{fill:#b9a7ac}.bar+.within{fill:#fff}"
     "@media(prefers-color-scheme:dark){text{fill:#eee}.bar{fill:#d0708c}.other{fill:#6d5d62}}"
 )
 
@@ -81,4 +81,4 @@ def _said(says: str, width: float, y: int) -> str:
     reaches = _LEFT + width + 8 + 7 * len(says)
     if reaches <= WIDTH:
         return f'<text x="{_LEFT + width + 6:.1f}" y="{y + 14}">{escape(says)}</text>'
-    return f'<text x="{_LEFT + width - 6:.1f}" y="{y + 14}" text-anchor="end" style="fill:#fff">{escape(says)}</text>'
+    return f'<text x="{_LEFT + width - 6:.1f}" y="{y + 14}" text-anchor="end" class="within">{escape(says)}</text>'

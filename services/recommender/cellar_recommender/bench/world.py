@@ -14,8 +14,8 @@ from cellar_shared.events.simulate.world import simulate_world
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
 
-LEARNT_WINES: Final = 5_000
-LEARNT_MEMBERS: Final = 4_000
+LEARNT_WINES: Final = 3_000
+LEARNT_MEMBERS: Final = 2_500
 # Vectors of the size that is served, spread as learning spreads them; how well they rank is not asked.
 SETTINGS: Final = Settings(Recipe(epochs=2), rounds=100)
 

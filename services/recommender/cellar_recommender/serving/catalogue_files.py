@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -93,12 +94,8 @@ def _write_shelf(
     """Features, likes and vectors of every wine, slice by slice into mapped files; the same whatever `threads`."""
     sources, wines = recommender.sources, generation.wines
     of_nothing = sources.shelf(no_wines(1), generation.counts, day)  # tells the widths
-    arrays = {
-        name: np.lib.format.open_memmap(
-            folder / f"{name}.npy", mode="w+", dtype=np.float32, shape=(len(wines), getattr(of_nothing, name).shape[1])
-        )
-        for name in ("features", "likes", "vectors")
-    }
+    widths = {name: getattr(of_nothing, name).shape[1] for name in ("features", "likes", "vectors")}
+    arrays = {name: _reserved(folder / f"{name}.npy", (len(wines), width)) for name, width in widths.items()}
 
     def write(rows: slice) -> int:
         part = sources.shelf(wines[rows], generation.counts, day)
@@ -110,9 +107,15 @@ def _write_shelf(
         for number, done in enumerate(pool.map(write, slices_of(len(wines)))):
             if number % _SAID_EVERY == 0:
                 say(f"embedding wines: {done:,} of {len(wines):,}")
-    for array in arrays.values():
-        array.flush()
     return arrays
+
+
+def _reserved(file: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """A mapped file to write to; OSError where the disk has no room: to run out of it later would kill the process."""
+    mapping = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+    with file.open("r+b") as stream:
+        os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+    return mapping
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Wines that go with the wines a member liked: learnt weights between wines, dense or a few for each wine; a source of candidates."""
+"""Wines that go with the wines a member tasted: learnt weights between wines, dense or a few for each wine; a source of candidates."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Int64s = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ItemItem:
-    """Weights from a liked wine to another, by the wines' identities.
+    """Weights from a wine tasted to liking another, by the wines' identities.
 
-    `identities` (wines,) int64 ascending. Dense: `weights` (wines, wines) float32, row: liked, column: asked; `columns` and
+    `identities` (wines,) int64 ascending. Dense: `weights` (wines, wines) float32, row: tasted, column: asked; `columns` and
     `offsets` are empty. Sparse: `weights` (entries,), `columns` (entries,) int32 ascending within a row, `offsets` (wines + 1,).
     """
 

@@ -98,8 +98,9 @@ def _columns(pool: Pool, item_item: ItemItem) -> Iterator[npt.NDArray[np.floatin
     order = np.cumsum(liked, axis=1)
     latest = liked * (order <= LATEST)
     lately = liked * np.exp(-np.arange(mask.shape[1]) / RECENT_TASTINGS).astype(np.float32)
+    # "item_item" is the source's own score, over all that was tasted; the others part the liked from the rest.
     between = item_item.between(item_item.places(pool.tasted["wine"])[:, None, :], item_item.places(pool.asked["wine"])[:, :, None])
-    goes_with = np.matmul(between, np.stack([liked, latest, (1 - liked) * mask, lately], axis=2))
+    goes_with = np.matmul(between, np.stack([mask, latest, (1 - liked) * mask, lately], axis=2))
     best = (between * liked[:, None]).max(axis=2)
     yield from (goes_with[..., 0], goes_with[..., 1], best, goes_with[..., 2], goes_with[..., 3])
     yield from list(_source(goes_with[..., 0], pool.is_there, goes_with[..., 0]))[1:]

@@ -19,7 +19,6 @@ from cellar_recommender.serving.towers import WINDOWS, MemberInputs, Towers, win
 from cellar_shared.features.candidates import WINE_FEATURES
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
-from cellar_shared.features.tastings import ITEM_FEATURES
 from cellar_shared.features.wines import Wines
 
 Float32s = npt.NDArray[np.float32]
@@ -33,8 +32,6 @@ SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
 PRECOMPUTED: Final = "precomputed"  # what a night put on a member's list: served only, since it comes from these very sources
 YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
 WINES_AT_ONCE: Final = 32_768  # encoding one takes about 2 KB on the way
-
-_LIKED: Final = list(ITEM_FEATURES).index("liked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +93,15 @@ class Sources:
         return np.where(place >= 0, found[:, np.maximum(place, 0)], np.float32(-np.inf))
 
     def item_item_scores(self, asked: Asked) -> Float32s:
-        """Scores of the wines that weights were learnt for, (M, wines of item_item); -inf for members who liked nothing yet.
+        """Scores of the wines that weights were learnt for, (M, wines of item_item); -inf for members who tasted nothing yet.
 
-        Where only some weights are kept a wine without one to what was liked has nothing to say either.
+        Where only some weights are kept a wine without one to what was tasted has nothing to say either.
         """
-        liked = asked.member.item[..., _LIKED] * asked.member.mask
-        scores = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), liked)
+        tasted = asked.member.mask  # liked or not: what people come across goes together too
+        scores = self.item_item.scores(self.item_item.places(asked.tasted["wine"]), tasted)
         if not self.item_item.is_dense:
             scores[scores == 0] = -np.inf
-        scores[~(liked > 0).any(axis=1)] = -np.inf
+        scores[~(tasted > 0).any(axis=1)] = -np.inf
         return scores
 
 

@@ -33,10 +33,16 @@ Step = Callable[[str], None]
 SPLITS_SEED: Final = 20  # not the recipe's: another seed is another run of the learning, judged on the same rows
 PROTOCOL: Final = """Each split's models learn only from ratings before the split's cut. A question is a rating that was a like,
 asked as of its own moment: it sees its member's earlier ratings and what others had rated before that day. The whole catalogue
-is ranked, less what the member had rated before. Parameters stop at the cut, features go on.
+is ranked, less what the member had rated before, also where a split lets the models look at the first few of those ratings only.
+Parameters stop at the cut, features go on. One like is right: NDCG@10 is 1 / log2(2 + rank) within the first ten.
 
 "recommender" is the whole: candidates of all sources, ordered by the ranker; "towers" is retrieval alone. What is not among the
 candidates stands behind them, in the towers' order. "without" a source: the same ranker, on what the other sources propose.
+
+"Asked once" is another way to judge new members: one question each, as of the first of their likes that is asked about, with all
+their likes from then on as right answers; NDCG is over that of the best list there could be, recall the share of likes found.
+
+The price of diversity is what NDCG@10 loses when the ranked candidates are made less alike, on some questions drawn at random.
 
 Intervals are 95 % percentile bootstraps over members (over wines for the split of wines nobody has rated). A difference is
 paired: the same questions, the same resamples. Popularity lift compares the likes of the year before of what stands among the
@@ -99,7 +105,10 @@ def evaluate_bundle(data: Path, bundle: Path, *, baselines: bool, seed: int, say
         ("unseen_0", "The same likes, looking back at nothing", rows.first(0)),
     )
     through = recommender.manifest.trained_through
-    verdicts = [contest.judge(rows, span, Told(name, title, "member", through, note), seed) for name, title, span in asked]
+    verdicts = [
+        contest.judge(rows, span, Told(name, title, "member", through, note, is_new=place > 0), seed)
+        for place, (name, title, span) in enumerate(asked)
+    ]
     return _evaluation(folder, log, f"The bundle at {bundle}, on {note}. {PROTOCOL}", verdicts, began)
 
 
@@ -113,7 +122,7 @@ def _judge(log: RatingLog, split: Split, learned: Learned, settings: Settings, b
         _without_logq(log, split, learned, settings) if ablations and split.history.first is None else None,
         is_taken_apart=ablations,
     )
-    told = Told(split.name, split.title, split.cluster, iso_of(split.cut), split.note)
+    told = Told(split.name, split.title, split.cluster, iso_of(split.cut), split.note, is_new=split.history.first is not None)
     return contest.judge(rows, span, told, settings.recipe.seed)
 
 

@@ -22,12 +22,12 @@ from cellar_recommender.training.asking import groups
 from cellar_recommender.training.evaluation.metrics import ndcg, ranks_of
 from cellar_recommender.training.fit import Recipe, fit_towers
 from cellar_recommender.training.forest_export import export_forest
-from cellar_recommender.training.item_item import learn_item_item
+from cellar_recommender.training.item_item import Tastings, learn_item_item
 from cellar_recommender.training.network import TorchTowers
 from cellar_recommender.training.ranker import MOST_ROWS, ROUNDS, fit_ranker, judged_candidates
 from cellar_recommender.training.rows import LikedRows
 from cellar_shared.errors import BadInput
-from cellar_shared.events.moments import MICROSECONDS_PER_DAY
+from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
 from cellar_shared.store.looking_back import counts_of, vocabulary_of
@@ -107,7 +107,7 @@ def steps_of(settings: Settings) -> int:
 
 def judge_towers(towers: TorchTowers, encoder: Encoder, rows: LikedRows) -> float:
     """NDCG of the towers alone over the whole catalogue, to its end: a month holds few questions, and few answers among the first ten."""
-    alone = Sources(encoder, towers, learn_item_item(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)))
+    alone = Sources(encoder, towers, item_item_of(rows.log, np.zeros(len(rows.log.events), dtype=bool)))
     gains = []
     for group in groups(rows, rows.latest(), alone):
         scores = towers.members(group.asked.member) @ group.shelf.vectors.T
@@ -117,9 +117,11 @@ def judge_towers(towers: TorchTowers, encoder: Encoder, rows: LikedRows) -> floa
 
 
 def item_item_of(log: RatingLog, kept: Bools) -> ItemItem:
-    """Weights between wines, out of the likes among the ratings that `kept` marks."""
-    liked = kept & log.events["liked"].astype(bool) & (log.events["row"] >= 0)
-    return learn_item_item(log.members[liked], log.wines["wine"][log.events["row"][liked]])
+    """Weights between wines, out of the dated ratings that `kept` marks; how old one is counts from the newest."""
+    places = np.flatnonzero(kept & (log.events["moment"] != NEVER) & (log.events["row"] >= 0))
+    rated = log.events[places]
+    ages_days = (rated["moment"].max(initial=0) - rated["moment"]) / MICROSECONDS_PER_DAY
+    return learn_item_item(Tastings(log.members[places], log.wines["wine"][rated["row"]], rated["liked"] > 0, ages_days))
 
 
 def _latest(log: RatingLog, kept: Bools, most: int) -> Bools:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 
 import numpy as np
@@ -216,6 +217,16 @@ def test_what_is_kept_and_opened_answers_the_same(tmp_path, queries, exact_up_to
         was, now = built.search(queries, 300, allowed), opened.search(queries, 300, allowed)
         assert was.rows.tolist() == now.rows.tolist()
         assert was.scores.tolist() == now.scores.tolist()
+
+
+def test_codes_that_a_disk_has_no_room_for_are_an_error_of_the_disk(tmp_path, compressed):
+    most, largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, largest))
+    try:
+        with pytest.raises(OSError, match="cannot be written"):
+            compressed.compressed.write(tmp_path / CODES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, largest))
 
 
 def test_an_opened_index_outlives_its_folder(tmp_path, compressed, queries):

@@ -80,8 +80,11 @@ class Compressed:
         return replace(self, setting=setting) if same else None
 
     def write(self, file: Path) -> None:
-        """Write the codes for `open`."""
-        faiss.write_index(self.codes, str(file))
+        """Write the codes for `open`; OSError where they cannot be."""
+        try:
+            faiss.write_index(self.codes, str(file))
+        except RuntimeError as error:  # faiss has no other
+            raise OSError(f"{file} cannot be written ({error})") from error
 
     def propose(self, queries: Vectors, count: int, rows: Rows | None, threads: int) -> Iterator[Rows]:
         """For each query the up to `count` wines that are best by their codes, of `rows` where given; no order, each once."""

@@ -15,8 +15,10 @@ from cellar_recommender.serving.sources import SOURCES, TOWERS, Sources
 from cellar_recommender.serving.towers import WINDOWS, Towers, wine_inputs
 from cellar_recommender.training.asking import Group, groups
 from cellar_recommender.training.baselines import BASELINES, Scorer
-from cellar_recommender.training.evaluation.judge import Standings, estimate_of, judge_contestants
+from cellar_recommender.training.evaluation.at_once import AtOnce, Once
+from cellar_recommender.training.evaluation.judge import Standings, estimate_of, estimates_of_each, judge_contestants
 from cellar_recommender.training.evaluation.metrics import ranks_of, recall_at
+from cellar_recommender.training.evaluation.price import MOST_ASKED, Prices
 from cellar_recommender.training.evaluation.verdict import SplitVerdict
 from cellar_recommender.training.item_item import likes_matrix
 from cellar_recommender.training.rows import LikedRows
@@ -24,6 +26,7 @@ from cellar_shared.store.looking_back import Span
 from cellar_shared.store.rating_log import RatingLog
 
 Float32s = npt.NDArray[np.float32]
+Float64s = npt.NDArray[np.float64]
 
 WHOLE: Final = "recommender"
 TOWERS_ALONE: Final = "towers"
@@ -34,13 +37,14 @@ YEAR: Final = WINDOWS.index("365d")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a verdict says of its questions; `cluster` is what its intervals resample."""
+    """What a verdict says of its questions; `cluster` is what its intervals resample; `is_new`: members are new, so ask once as well."""
 
     name: str
     title: str
     cluster: Literal["member", "wine"]
     trained_through: str
     note: str
+    is_new: bool = False
 
 
 def learn_scorers(log: RatingLog, train: npt.NDArray[np.bool_]) -> dict[str, Scorer]:
@@ -67,19 +71,28 @@ class Contest:
         """What everyone's answers to the rows are worth, looking back at `span`."""
         catalogue = len(rows.log.wines)
         standings: dict[str, Standings] = {}
-        recalled: dict[str, list[npt.NDArray[np.float64]]] = {}
+        recalled: dict[str, list[Float64s]] = {}
+        once, at_once, prices = Once.of(rows), dict[str, AtOnce](), Prices()
+        is_priced = np.random.default_rng(seed).permutation(len(rows)) < MOST_ASKED
         order, popularity = [], []
         for group in groups(rows, span, self.sources):
             answers = rows.wine_rows[group.places]
             retrieved = retrieve(self.sources, group.asked, group.shelf, group.rated)
+            ranked = rank(self.forest, self.sources, group.asked, group.shelf, retrieved)
             year = group.shelf.likes[:, YEAR]
-            for name, scores in self._answers(rows, group, retrieved):
-                standings.setdefault(name, Standings(catalogue)).add(np.where(group.rated, -np.inf, scores), answers, year)
+            for name, scores in self._answers(rows, group, retrieved, ranked):
+                offered = np.where(group.rated, -np.inf, scores)
+                standings.setdefault(name, Standings(catalogue)).add(offered, answers, year)
+                for place in np.flatnonzero(once.is_first[group.places]) if told.is_new else ():
+                    at_once.setdefault(name, AtOnce()).add(offered[place], once.likes[int(group.places[place])])
+            for place in np.flatnonzero(is_priced[group.places]):
+                prices.add(retrieved.proposed.rows[place], ranked[place], group.shelf.vectors, int(answers[place]))
             for name, found in _recall(group, retrieved, answers).items():
                 recalled.setdefault(name, []).append(found)
             order.append(group.places)
             popularity.append(year[answers])
-        clusters = (rows.members if told.cluster == "member" else rows.wine_rows)[np.concatenate(order)].astype(np.int64)
+        asked = np.concatenate(order)
+        clusters = (rows.members if told.cluster == "member" else rows.wine_rows)[asked].astype(np.int64)
         pairs = [(WHOLE, other) for other in standings if other != WHOLE]
         pairs += [(TOWERS_ALONE, other) for other in (*self.scorers, NO_LOGQ) if other in standings]
         contestants, differences = judge_contestants(standings, clusters, float(np.concatenate(popularity).mean()), pairs, seed)
@@ -94,30 +107,30 @@ class Contest:
             contestants=contestants,
             differences=differences,
             candidate_recall={name: estimate_of(np.concatenate(found), clusters, seed) for name, found in recalled.items()},
+            diversity=prices.told(clusters[is_priced[asked]], seed),
+            at_once={name: estimates_of_each(of.arrays(), seed) for name, of in at_once.items()},
             trained_through=told.trained_through,
             note=told.note,
         )
 
-    def _answers(self, rows: LikedRows, group: Group, retrieved: Retrieved) -> Iterator[tuple[str, Float32s]]:
+    def _answers(self, rows: LikedRows, group: Group, retrieved: Retrieved, ranked: Float32s) -> Iterator[tuple[str, Float32s]]:
         """Each contestant's scores of every wine for the group's questions; (questions, wines)."""
-        yield WHOLE, self._ranked(group, retrieved)
+        yield WHOLE, order_of_all(retrieved, ranked)
         yield TOWERS_ALONE, retrieved.scores[TOWERS]
         for name, window in POPULARITY.items():
             yield name, np.broadcast_to(group.shelf.likes[:, WINDOWS.index(window)], group.rated.shape)
         for name, scorer in self.scorers.items():
             yield name, scorer(group.likes)
         for source in SOURCES if self.is_taken_apart else ():
-            yield f"without {source}", self._ranked(group, without(retrieved, source, group.rated))
+            fewer = without(retrieved, source, group.rated)
+            yield f"without {source}", order_of_all(fewer, rank(self.forest, self.sources, group.asked, group.shelf, fewer))
         if self.uncorrected is not None:
             inputs, _ = wine_inputs(self.sources.encoder, group.shelf.wines, rows.counts, int(rows.days[group.places[0]]))
             vectors = self.uncorrected.members(group.asked.member), self.uncorrected.wines(inputs)
             yield NO_LOGQ, np.asarray(vectors[0] @ vectors[1].T, dtype=np.float32)
 
-    def _ranked(self, group: Group, retrieved: Retrieved) -> Float32s:
-        return order_of_all(retrieved, rank(self.forest, self.sources, group.asked, group.shelf, retrieved))
 
-
-def _recall(group: Group, retrieved: Retrieved, answers: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.float64]]:
+def _recall(group: Group, retrieved: Retrieved, answers: npt.NDArray[np.int64]) -> dict[str, Float64s]:
     """Whether the answer is among each source's best, and among the merged candidates; (questions,) each."""
     found = {
         name: recall_at(CANDIDATES, ranks_of(np.where(group.rated, -np.inf, scores), answers)) for name, scores in retrieved.scores.items()

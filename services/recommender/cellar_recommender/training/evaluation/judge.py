@@ -73,6 +73,12 @@ def estimate_of(values: npt.NDArray[np.float64], clusters: Int64s, seed: int) ->
     return estimate(*_sampled({"it": values}, clusters, seed)["it"])
 
 
+def estimates_of_each(values: Mapping[str, npt.NDArray[np.float64]], seed: int) -> dict[str, Estimate]:
+    """The mean of each measure's `values` (members,), one a member, with its 95 % interval over them."""
+    members = len(next(iter(values.values())))
+    return {name: estimate(*found) for name, found in _sampled(values, np.arange(members), seed).items()}
+
+
 def estimate(value: float, drawn: npt.NDArray[np.float64]) -> Estimate:
     """A value with the interval of its resamples; none where they say nothing."""
     low, high = interval_95(value, drawn)

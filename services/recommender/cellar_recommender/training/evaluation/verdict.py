@@ -27,10 +27,21 @@ class PairedDifference(msgspec.Struct, frozen=True):
     difference: Estimate
 
 
+class DiversityPrice(msgspec.Struct, frozen=True):
+    """The ranked list at one level of `diversity`: NDCG@10, what that is below none (`price`), the mean cosine of its first ten's wines."""
+
+    diversity: float
+    ndcg_10: Estimate
+    price: Estimate
+    likeness: float
+
+
 class SplitVerdict(msgspec.Struct, frozen=True):
     """One split's questions and what each contestant made of them; `cluster` is what the intervals resample.
 
-    `candidate_recall`: the share of answers among each source's own best 300, and among the merged candidates.
+    `candidate_recall`: the share of answers among each source's own best 300, and among the merged candidates. `diversity`: the
+    price of each level, on some of the questions. `at_once`: measures by contestant where each member is asked about once, with all
+    that they came to like as right answers; of splits of new members only, else empty.
     """
 
     name: str
@@ -43,6 +54,8 @@ class SplitVerdict(msgspec.Struct, frozen=True):
     contestants: dict[str, Contestant]
     differences: list[PairedDifference]
     candidate_recall: dict[str, Estimate]
+    diversity: list[DiversityPrice]
+    at_once: dict[str, dict[str, Estimate]]
     trained_through: str
     note: str
 
