@@ -9,6 +9,9 @@ sense (a wine that more people like lately never stands lower for it), and learn
     softmax over the same few features, in any direction         -.0016 / +.0001 / -.0001
     softmax over the few, each in its direction                  +.0029 / +.0036 / +.0040
     the same with today's weights between wines, slower          +.0038 / +.0063 / +.0037
+    with what members make of a producer, a grape and the like   +.0032 / +.0049 / +.0034
+
+The last is no better and no worse for sure; it is kept for the reasons that it can give.
 """
 
 from __future__ import annotations
@@ -49,6 +52,13 @@ SEEN: Final = {
     "item_item": 1,
     "item_item_lately": 1,
     "item_item_best": 1,
+    "taste_same_producer": 1,
+    "taste_same_region_and_type": 1,
+    "taste_shared_grapes": 1,
+    "taste_same_country": 1,
+    "taste_same_type": 1,
+    "wine_chance": 1,
+    "price_distance": 0,  # missing where a source has no prices
 }
 # Chosen on a validation slice. Bins are many because the most popular wines, which matter, are few of the candidates.
 TREES: Final = {
