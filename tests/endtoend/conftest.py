@@ -147,8 +147,8 @@ def started(*words: str | Path) -> Iterator[Service]:
 def serving() -> Callable[..., Any]:
     """Starts the `cellar` at `program` (default: the one beside this Python) serving what was made, or another store, on a free port."""
 
-    def start(made: Made, program: Path = HERE, store: str | None = None) -> Any:
-        return started(program, "serve", "preference", "--bundle", made.bundle, "--store", store or f"lmdb://{made.store}")
+    def start(made: Made, program: Path = HERE, store: str | None = None, model: str = "preference", bundle: Path | None = None) -> Any:
+        return started(program, "serve", model, "--bundle", bundle or made.bundle, "--store", store or f"lmdb://{made.store}")
 
     return start
 
