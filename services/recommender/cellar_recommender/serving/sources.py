@@ -51,6 +51,10 @@ class Asked:
     member: MemberInputs
     tasted: Wines
 
+    def some(self, rows: slice | Int64s) -> Asked:
+        """Some of the members, with room for as long a history as before."""
+        return Asked(self.member.some(rows), self.tasted[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
@@ -132,10 +136,16 @@ def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed, tot
     `totals` (windows,) are the likes of the whole catalogue, where the shelf holds only some of it.
     """
     rows = np.maximum(proposed.rows, 0)
+    return pool_at(asked, shelf, np.take_along_axis(tower, rows, axis=1), proposed.rows, totals)
+
+
+def pool_at(asked: Asked, shelf: Shelf, tower: Float32s, places: Int64s, totals: Float32s | None = None) -> Pool:
+    """As `pool_of`, for the candidates at `places` (M, C) of the shelf, NONE past the end; `tower` (M, C) are their scores."""
+    rows = np.maximum(places, 0)
     return Pool(
         asked=shelf.wines[rows],
-        is_there=proposed.rows != NONE,
-        tower=np.take_along_axis(tower, rows, axis=1),
+        is_there=places != NONE,
+        tower=tower,
         member=asked.member,
         tasted=asked.tasted,
         features=shelf.features[rows],
