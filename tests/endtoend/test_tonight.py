@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import importlib.util
 import json
 from datetime import date
@@ -140,6 +141,39 @@ def test_with_bundles_every_bottle_has_a_curve_and_the_services_own_percentage(c
         assert told[row["wine_id"]] == pytest.approx(result["probability"], abs=IN_ANOTHER_BATCH)
 
 
+def test_with_a_recommender_it_says_what_to_buy_as_its_service_does(cellar, thousand, made, recommender, serving, tmp_path):
+    words = (thousand, "--recommender", recommender, "--store", f"lmdb://{made.store}", "--catalogue", made.data)
+    said = answer(cellar, *words, "--report", tmp_path / "r.html")
+    assert len(said["to_buy"]) == 10
+    assert len(said["models"]) == 1
+    # The same history and the same bottles, asked of the service over HTTP.
+    out = tmp_path / "data"
+    assert cellar("data", "import", "cellartracker", thousand, "--member", "me", "--out", out).returncode == 0
+    tables = {name: DataFolder.open(out).scan(name).collect() for name in ("wines", "ratings", "bottles")}
+    facts = {row["wine_id"]: about(row) for row in tables["wines"].to_dicts()}
+    history = [
+        {"wine_id": row["wine_id"], "rating": row["rating_raw"], "vintage": vintage(row), "rated_at": row["rated_at"].isoformat()}
+        | {"about": facts[row["wine_id"]]}
+        for row in tables["ratings"].sort("rated_at", "event_id").to_dicts()
+    ]
+    bottles = [
+        {"bottle_id": row["bottle_id"], "wine_id": row["wine_id"], "vintage": vintage(row), "state": row["state"]}
+        for row in tables["bottles"].filter(pl.col("state") != "consumed").to_dicts()
+    ]
+    with serving(made, model="recommender", bundle=recommender) as service:
+        status, body = service.ask("POST", "/score", {"history": history, "scale": "0-100", "cellar": bottles, "limit": 10})
+    assert status == 200, body
+    assert [each["wine"]["wine_id"] for each in said["to_buy"]] == [item["wine_id"] for item in body["items"]]
+    for each, item in zip(said["to_buy"], body["items"], strict=True):
+        assert each["chance"] == pytest.approx(item["probability"], abs=IN_ANOTHER_BATCH)
+    page = (tmp_path / "r.html").read_text()
+    names = {row["wine_id"]: row["name"] for row in DataFolder.open(made.data).scan("wines").collect().to_dicts()}
+    assert "What to buy next" in page
+    assert all(html.escape(names[each["wine"]["wine_id"]]) in page for each in said["to_buy"])
+    done = cellar("tonight", *words)
+    assert "to buy" in done.stdout
+
+
 def about(row):
     facts = {"producer": row["producer"], "type": row["type"], "country": row["country"], "price": row["price"]}
     return facts | {"grapes": row["canonical_grapes"] or row["grapes"], "region": row["canonical_region"] or row["region"]}
@@ -166,8 +200,9 @@ def test_a_warm_cellar_puts_more_at_risk(cellar, thousand):
         (("--as-of", "tonight"), "write it as 2026-12-24"),
         (("--food", "xqzzt"), "xqzzt"),
         (("--location", "the moon"), "the moon"),
-        (("--store", "lmdb://x"), "--preference and --store belong together"),
-        (("--catalogue", "x"), "add --preference and --store"),
+        (("--store", "lmdb://x"), "--preference or --recommender, and --store belong together"),
+        (("--recommender", "x"), "--preference or --recommender, and --store belong together"),
+        (("--catalogue", "x"), "add --preference or --recommender, and --store"),
         (("--amplitude", "3"), "add --celsius"),
         (("--drinkability", "nowhere"), "nowhere"),
     ],

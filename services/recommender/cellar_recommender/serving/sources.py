@@ -31,7 +31,7 @@ POPULAR: Final = "popular"
 SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
 PRECOMPUTED: Final = "precomputed"  # what a night put on a member's list: served only, since it comes from these very sources
 YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
-WINES_AT_ONCE: Final = 32_768  # encoding one takes about 2 KB on the way
+WINES_AT_ONCE: Final = 8_192  # encoding one takes about 8 KB on the way
 
 
 @dataclass(frozen=True, slots=True)
