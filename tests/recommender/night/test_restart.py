@@ -126,7 +126,7 @@ def test_what_was_begun_with_other_data_or_long_ago_is_begun_anew(place, monkeyp
 
     monkeypatch.setattr(Folder, "lists_of", die)
     with pytest.raises(KeyboardInterrupt):
-        place.night(NOW)
+        place.night(NOW, max_age_days=7)
     assert len(finished(place.out)) == 1
     monkeypatch.undo()
     said = []

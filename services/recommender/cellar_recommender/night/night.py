@@ -81,7 +81,7 @@ def _terms(
         generation.manifest.id,
         data.digest(),
         code_fingerprint(),
-        max_age_days,
+        float(max_age_days),  # as it is read back: the night's id hangs on how it is written
         parts_for(generation.manifest.members),
         now,
     )
