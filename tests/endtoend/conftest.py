@@ -55,10 +55,10 @@ def made(cellar: Callable[..., subprocess.CompletedProcess[str]], tmp_path_facto
 
 @pytest.fixture(scope="session")
 def recommender(made: Made, cellar: Callable[..., subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recommender's bundle that learnt from what was made, with the preference bundle packed in."""
+    """A recommender's bundle that learnt from the same data, with the preference bundle packed in."""
     bundle = tmp_path_factory.mktemp("recommender") / "bundle"
-    words = ("--data", made.data, "--out", bundle, "--preference", made.bundle, "--epochs", "1", "--rounds", "5", "--threads", "1")
-    done = cellar("train", "recommender", *words)
+    recipe = ("--hold-out", "120d", "--epochs", "1", "--rounds", "5", "--threads", "1")
+    done = cellar("train", "recommender", "--data", made.data, "--out", bundle, "--preference", made.bundle, *recipe)
     assert done.returncode == 0, done.stderr
     return bundle
 
@@ -108,9 +108,9 @@ class Service:
             response = connection.getresponse()
             return response.status, json.loads(response.read())
 
-    def events_through(self) -> str:
+    def events_through(self, model: str = "preference") -> str:
         """The moment up to which the generation knows events: nothing asked as of it is stale."""
-        through: str = self.ask("GET", "/v2/models/preference")[1]["properties"]["events_through"]
+        through: str = self.ask("GET", f"/v2/models/{model}")[1]["properties"]["events_through"]
         return through
 
     def wait_until_ready(self) -> None:
@@ -149,6 +149,16 @@ def serving() -> Callable[..., Any]:
 
     def start(made: Made, program: Path = HERE, store: str | None = None, model: str = "preference", bundle: Path | None = None) -> Any:
         return started(program, "serve", model, "--bundle", bundle or made.bundle, "--store", store or f"lmdb://{made.store}")
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def serving_recommender() -> Callable[..., Any]:
+    """Starts the `cellar` at `program` (default: the one beside this Python) serving a recommender's bundle on a store, on a free port."""
+
+    def start(bundle: Path, store: Path, program: Path = HERE) -> Any:
+        return started(program, "serve", "recommender", "--bundle", bundle, "--store", f"lmdb://{store}")
 
     return start
 

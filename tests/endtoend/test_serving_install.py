@@ -23,7 +23,7 @@ UNREACHABLE = re.compile(
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment with cellar-preference, no extras."""
+    """The bin folder of an environment with both scoring services, no extras."""
     if not UV.is_file():
         pytest.skip(f"{UV} is missing: `make env` brings it")
     place = tmp_path_factory.mktemp("bare") / "venv"
@@ -31,7 +31,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     env = {name: value for name, value in os.environ.items() if name not in ("UV_FIND_LINKS", "UV_TORCH_BACKEND", "PYTHONPATH")}
     subprocess.run([UV, "venv", "-q", "--python", sys.executable, place], check=True, env=env, timeout=300)
     install = [UV, "pip", "install", "-q", "--python", place / "bin" / "python", "-c", "constraints.txt", "--no-sources",
-               "./shared", "./services/preference"]  # fmt: skip
+               "./shared", "./services/preference", "./services/recommender"]  # fmt: skip
     done = subprocess.run(install, cwd=ROOT, env=env, capture_output=True, text=True, timeout=1200, check=False)
     if done.returncode and UNREACHABLE.search(done.stderr):
         pytest.skip(f"the package index cannot be reached: {done.stderr.strip().splitlines()[-1]}")
@@ -49,6 +49,17 @@ def test_a_serving_install_answers(bare: Path, made, serving: Callable[..., obje
         status, answer = service.ask("POST", "/score", request)
         assert status == 200
         assert answer["degraded"] == []
+        assert service.stop() == 0
+
+
+def test_a_serving_install_recommends(bare: Path, made, recommender: Path, serving_recommender: Callable[..., object]) -> None:
+    with serving_recommender(recommender, made.store, bare / "cellar") as service:
+        request = {"member_id": "m1", "limit": 5, "as_of": service.events_through("recommender"), "explain": True}
+        status, answer = service.ask("POST", "/score", request)
+        assert status == 200, answer
+        assert answer["degraded"] == []
+        assert [item["position"] for item in answer["items"]] == [1, 2, 3, 4, 5]
+        assert all(0 < item["probability"] < 1 and item["reasons"] for item in answer["items"])
         assert service.stop() == 0
 
 

@@ -23,7 +23,7 @@ from cellar_shared.store.manifests import decoded_manifest, require_files, verif
 from cellar_shared.store.names import Names
 from cellar_shared.store.overlay import Kept, wishes_since
 from cellar_shared.store.packing import Garbled
-from cellar_shared.store.port import Members, Store, StoreUnavailable
+from cellar_shared.store.port import MemberDamaged, Members, Store
 from cellar_shared.store.wine_index import WineIndex
 from cellar_shared.store.wishes import FOLDER as WISHES
 from cellar_shared.store.wishes import Wishes, standing, unpack_wishes
@@ -128,13 +128,13 @@ class Generation:
         try:
             return self.cellars.of(kept.key)
         except Garbled as error:
-            raise StoreUnavailable(f"what is kept of a member's cellar is damaged: {error}") from error
+            raise MemberDamaged(f"what is kept of a member's cellar is damaged: {error}") from error
 
     def _wishes_in(self, kept: Kept) -> Wishes:
         try:
             own = [] if self._is_forgotten(kept) else [unpack_wishes(value, kept.key) for value in self.wishes.of(kept.key)]
         except Garbled as error:
-            raise StoreUnavailable(f"what is kept of a member's wishes is damaged: {error}") from error
+            raise MemberDamaged(f"what is kept of a member's wishes is damaged: {error}") from error
         return standing([*chain.from_iterable(own), *wishes_since(kept, self.manifest.overlay_through)])
 
     def _is_forgotten(self, kept: Kept) -> bool:

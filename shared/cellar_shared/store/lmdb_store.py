@@ -23,7 +23,7 @@ from cellar_shared.store.lmdb_environment import Environment, open_environment
 from cellar_shared.store.manifests import file_digest
 from cellar_shared.store.overlay import PUSHED, Entry, Kept, Laid, PushedWish
 from cellar_shared.store.packing import pack_events
-from cellar_shared.store.port import KEY_BYTES, StoreUnavailable, member_key
+from cellar_shared.store.port import KEY_BYTES, MemberDamaged, StoreUnavailable, member_key
 
 ROOM_BYTES: Final = 1 << 40  # address space to map while writing, not disk
 OVERLAY_ROOM_BYTES: Final = 1 << 36
@@ -52,7 +52,9 @@ class LmdbReader:
             # The overlay first: what is trimmed from it lies in a generation that readers have had time to open.
             laid, trimmed_through = self._store.overlay_of(key)
             value = cast("bytes | None", self._reading().get(key))
-        except (lmdb.Error, OSError, ValueError) as error:
+        except ValueError as error:
+            raise MemberDamaged(f"what is kept of a member is damaged: {error}") from error
+        except (lmdb.Error, OSError) as error:
             raise StoreUnavailable(f"{self._store.name} cannot be read: {error}") from error
         return Kept(key, value, laid.pushed, laid.forgotten_at, trimmed_through, laid.wishes)
 

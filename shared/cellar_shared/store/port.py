@@ -26,6 +26,10 @@ class StoreUnavailable(CellarError):
     """The store cannot be read now, or holds something that is no member: who asks answers without it and says so."""
 
 
+class MemberDamaged(StoreUnavailable):
+    """What is kept of one member is damaged: the store answers, and asking again gives the same."""
+
+
 def member_key(member_id: str) -> bytes:
     """The key a member is kept under, the same length for every id: a digest, so that a store's pages name nobody."""
     return blake2b(member_id.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES, person=b"cellar member").digest()
@@ -163,7 +167,7 @@ class Members:
         try:
             return events_of(kept, self.index, self.overlay_through)
         except Garbled as error:
-            raise StoreUnavailable(f"what is kept of a member is damaged: {error}") from error
+            raise MemberDamaged(f"what is kept of a member is damaged: {error}") from error
 
     def each(self) -> Iterator[Events]:
         """Every member's ratings in the generation alone, in no order that means anything; StoreUnavailable as above."""

@@ -27,7 +27,7 @@ from cellar_shared.store.lists_folders import FOLDER as LISTS
 from cellar_shared.store.lists_folders import current_file, lists_named_in
 from cellar_shared.store.overlay import PUSHED, Kept, PushedWish, pushed_of, unpack_pushed_wish
 from cellar_shared.store.packing import PACKING, Garbled, pack_events
-from cellar_shared.store.port import Door, Settled, StoreUnavailable, member_key
+from cellar_shared.store.port import Door, MemberDamaged, Settled, StoreUnavailable, member_key
 from cellar_shared.store.redis_asking import RedisAsking
 from cellar_shared.store.redis_door import Drain, RedisDoor
 from cellar_shared.store.redis_scripts import TRIM, RedisAddress, opened
@@ -61,7 +61,7 @@ class RedisReader:
             self._require(mark)
             return _kept(key, value, overlay, int(trimmed or 0))
         except (ValueError, TypeError) as error:
-            raise StoreUnavailable(f"{self._store.name} holds something that is no member: {error}") from error
+            raise MemberDamaged(f"{self._store.name} holds something that is no member: {error}") from error
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         try:

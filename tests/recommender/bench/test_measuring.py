@@ -107,7 +107,7 @@ def test_the_text_says_the_figures_and_the_picture_is_one(report):
 
 def test_a_made_up_world_is_learnt_from_and_served(tiny, tmp_path):
     bundle, store = make_world(
-        tmp_path, wines=150, members=100, learnt_wines=120, learnt_members=400, settings=tiny, seed=11, threads=1, reporter=Reporter(True)
+        tmp_path, wines=150, members=100, learnt_wines=120, learnt_members=400, settings=tiny, seed=11, reporter=Reporter(True)
     )
     recommender = Recommender.open(bundle)
     generation = Generation.open(LmdbStore(tmp_path / "store"), recommender.manifest.feature_fingerprint)

@@ -53,7 +53,6 @@ def bench(
                 learnt_members=world.LEARNT_MEMBERS,
                 settings=world.SETTINGS,
                 seed=seed,
-                threads=used,
                 reporter=reporter,
             )
         report = measure(bundle, store, place, rounds=rounds, threads=used, say=reporter.say)

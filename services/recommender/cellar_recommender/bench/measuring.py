@@ -6,7 +6,7 @@ import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Final
 
 from cellar_recommender.bench.index import measure_index
@@ -50,9 +50,9 @@ def _measured_here(bundle: Path, store: str, index: Path, rounds: int, threads: 
     asking = some_members(generation, ASKING, skipped=MEMBERS) or some_members(generation, ASKING)
     if not asking:
         raise BadInput(f"{store} holds no member with a dated rating; name a store with some, or none at all")
-    begun = perf_counter()
+    begun, worked = perf_counter(), process_time()
     catalogue_files.build(recommender, generation, day, index, threads, say)
-    built = perf_counter()
+    built, build_cpu_s = perf_counter(), process_time() - worked
     catalogue = map_catalogue(index, recommender, generation, day)
     mapped = perf_counter()
     say(f"searching for {len(asking)} members")
@@ -65,6 +65,7 @@ def _measured_here(bundle: Path, store: str, index: Path, rounds: int, threads: 
         "members": generation.manifest.members,
         "threads": threads,
         "build_s": built - begun,
+        "build_cpu_s": build_cpu_s,
         "open_s": mapped - built,
         "index": searched,
         "stages": stages,

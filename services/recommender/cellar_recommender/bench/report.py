@@ -19,7 +19,7 @@ MILLION: Final = 1_000_000
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Seconds of building and opening, the index's and one request's figures, memory by number of workers.
+    """Seconds of building (by the clock, and of processor) and opening, the index's and one request's figures, memory by number of workers.
 
     `mapped_mib` are all files that every worker maps: what the pages that they share can come to.
     """
@@ -29,6 +29,7 @@ class Report(msgspec.Struct, frozen=True):
     members: int
     threads: int
     build_s: float
+    build_cpu_s: float
     open_s: float
     index: IndexFigures
     stages: list[StageFigures]
@@ -45,7 +46,8 @@ class Report(msgspec.Struct, frozen=True):
         index = self.index
         lines = [
             f"{index.wines:,} wines, {index.dimensions} dimensions, {self.members:,} members; bundle {self.bundle}",
-            f"index built in {self.build_s:.1f} s on {self.threads} threads (aim {AIM_BUILD_S:.0f}), opened in {self.open_s:.1f} s",
+            f"index built in {self.build_s:.1f} s on {self.threads} threads (aim {AIM_BUILD_S:.0f}), "
+            f"{self.build_cpu_s:.1f} s of processor; opened in {self.open_s:.1f} s",
             f"recall@{RECALL_AT} {index.recall:.4f} over {index.queries} members (aim {LEAST_RECALL})",
             f"search {index.search_ms:.2f} ms, faiss Flat {index.flat_ms:.2f} ms, medians of {index.rounds} rounds in turn: "
             f"{index.ratio:.3f} of it (aim {AIM_RATIO})",

@@ -14,8 +14,8 @@ from cellar_shared.events.simulate.world import simulate_world
 from cellar_shared.store.lmdb_store import LmdbStore
 from cellar_shared.store.materialize import materialize
 
-LEARNT_WINES: Final = 3_000
-LEARNT_MEMBERS: Final = 2_500
+LEARNT_WINES: Final = 5_000
+LEARNT_MEMBERS: Final = 4_000
 # Vectors of the size that is served, spread as learning spreads them; how well they rank is not asked.
 SETTINGS: Final = Settings(Recipe(epochs=2), rounds=100)
 
@@ -29,7 +29,6 @@ def make_world(
     learnt_members: int,
     settings: Settings,
     seed: int,
-    threads: int,
     reporter: Reporter,
 ) -> tuple[Path, str]:
     """Write worlds, a bundle and a store to `folder`; the bundle, and the store's URL."""
@@ -38,6 +37,6 @@ def make_world(
     simulate_world(WorldSettings(members, wines, seed + 1), folder / "served", progress=lambda _: None)
     bundle, store = folder / "bundle", folder / "store"
     with reporter.advancing("training", steps_of(settings) + 3) as step:
-        train(folder / "learnt", bundle, hold_out_days=0, settings=settings, threads=threads, step=step)
+        train(folder / "learnt", bundle, hold_out_days=0, settings=settings, threads=1, step=step)  # so little gains nothing by more
     materialize(folder / "served", LmdbStore(store), say=reporter.say)
     return bundle, f"lmdb://{store}"

@@ -29,7 +29,7 @@ INDEX: Final = "ann"
 COLUMNS: Final = "columns"
 ARRAYS: Final = ("features", "likes", "popular", "total_likes")
 _VECTORS: Final = "vectors.npy"  # until the index has them
-_SAID_EVERY: Final = 8  # slices
+_SAID_EVERY: Final = 32  # slices
 
 
 class CatalogueManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

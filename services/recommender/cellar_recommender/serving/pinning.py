@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from cellar_recommender.serving.rules import Rules
 from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.errors import CellarError
+from cellar_shared.events.moments import counted_before
 from cellar_shared.liking.offsets import trailing_now
 from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation
@@ -68,6 +70,9 @@ class Pinning:
                 lists,
                 self._rules,
             )
+            # On the day of its newest event a generation's features count a day less: made here, not by the first who asks.
+            today = generation.clamp(time.time_ns() // 1000)
+            engine.catalogues.at(int(counted_before(np.array([today]))[0]))
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation_id, manifest.trained_through)
         RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation_id), alone=True)
         self._newest = engine

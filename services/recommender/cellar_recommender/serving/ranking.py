@@ -66,9 +66,8 @@ class Pool:
 
     def some(self, rows: slice) -> Pool:
         """Some of the questions."""
-        member = MemberInputs(**{name: values[rows] for name, values in self.member.inputs().items()})
         others = {name: getattr(self, name)[rows] for name in self.__slots__ if name != "member"}
-        return Pool(member=member, **others)
+        return Pool(member=self.member.some(rows), **others)
 
 
 def of_wines(pool: Pool, places: Int64s) -> Pool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cellar_recommender.serving.forest import Forest
 from cellar_recommender.serving.merging import NONE, QUOTAS
 from cellar_recommender.serving.ranking import Pool, pair_features
-from cellar_recommender.serving.sources import TOWERS, Asked, Proposed, Shelf, Sources, pool_of, propose
+from cellar_recommender.serving.sources import TOWERS, Asked, Proposed, Shelf, Sources, pool_at, pool_of, propose
 
 Float32s = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
@@ -68,6 +68,21 @@ def rank_all(forest: Forest, sources: Sources, asked: Asked, vectors: Float32s, 
     pool = pool_of(asked, shelf, tower, Proposed(rows, rows), totals)
     features = pair_features(pool, sources.item_item)
     return Ranking(pool, tower, features, (tower + forest.scores(features)).astype(np.float32))
+
+
+def rank_each(
+    forest: Forest, sources: Sources, asked: Asked, vectors: Float32s, shelf: Shelf, places: Int64s, totals: Float32s | None
+) -> Float32s:
+    """The scores of each member's own candidates, at `places` (M, C) of the shelf: (M, C), as `rank_all` gives them for the member alone.
+
+    To the last bit, where all histories are as long (sums over longer rows are rounded elsewhere) and `vectors` (M, d) were made for
+    one member at a time.
+    """
+    tower = np.empty(places.shape, dtype=np.float32)
+    for member, rows in enumerate(places):
+        tower[member] = vectors[member : member + 1] @ shelf.vectors[rows].T
+    features = pair_features(pool_at(asked, shelf, tower, places, totals), sources.item_item)
+    return (tower + forest.scores(features)).astype(np.float32)
 
 
 def some_of(shelf: Shelf, rows: Int64s) -> Shelf:

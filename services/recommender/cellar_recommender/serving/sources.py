@@ -31,7 +31,7 @@ POPULAR: Final = "popular"
 SOURCES: Final = (TOWERS, ITEM_ITEM, POPULAR)
 PRECOMPUTED: Final = "precomputed"  # what a night put on a member's list: served only, since it comes from these very sources
 YEAR_SHARE: Final = 1e-3  # of a like of the year before: it only orders wines that the season likes equally
-WINES_AT_ONCE: Final = 32_768  # encoding one takes about 2 KB on the way
+WINES_AT_ONCE: Final = 8_192  # encoding one takes about 8 KB on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Asked:
 
     member: MemberInputs
     tasted: Wines
+
+    def some(self, rows: slice | Int64s) -> Asked:
+        """Some of the members, with room for as long a history as before."""
+        return Asked(self.member.some(rows), self.tasted[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +136,16 @@ def pool_of(asked: Asked, shelf: Shelf, tower: Float32s, proposed: Proposed, tot
     `totals` (windows,) are the likes of the whole catalogue, where the shelf holds only some of it.
     """
     rows = np.maximum(proposed.rows, 0)
+    return pool_at(asked, shelf, np.take_along_axis(tower, rows, axis=1), proposed.rows, totals)
+
+
+def pool_at(asked: Asked, shelf: Shelf, tower: Float32s, places: Int64s, totals: Float32s | None = None) -> Pool:
+    """As `pool_of`, for the candidates at `places` (M, C) of the shelf, NONE past the end; `tower` (M, C) are their scores."""
+    rows = np.maximum(places, 0)
     return Pool(
         asked=shelf.wines[rows],
-        is_there=proposed.rows != NONE,
-        tower=np.take_along_axis(tower, rows, axis=1),
+        is_there=places != NONE,
+        tower=tower,
         member=asked.member,
         tasted=asked.tasted,
         features=shelf.features[rows],

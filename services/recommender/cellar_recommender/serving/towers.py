@@ -50,6 +50,10 @@ class MemberInputs:
         """The arrays by the name of the network's input."""
         return {name: getattr(self, name) for name in self.__slots__}
 
+    def some(self, rows: slice | Int64s) -> MemberInputs:
+        """Some of the members."""
+        return MemberInputs(**{name: values[rows] for name, values in self.inputs().items()})
+
 
 @dataclass(frozen=True, slots=True)
 class WineInputs:
