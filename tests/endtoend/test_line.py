@@ -123,6 +123,7 @@ def test_a_command_there_is_not_is_a_wrong_use(cellar, words):
     ("module", "words"),
     [
         ("torch", ("train", "preference", "--data", "d", "--out", "o")),
+        ("torch", ("demo",)),
         ("lightgbm", ("evaluate", "preference", "--data", "d", "--out", "o")),
         ("polars", ("data", "check", "d")),
         ("polars", ("materialize", "--data", "d", "--store", "lmdb://s")),

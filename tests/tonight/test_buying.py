@@ -117,6 +117,13 @@ def test_without_the_catalogues_folder_a_wine_is_called_by_its_id(model, export,
     buying = to_buy(model, bottles_of(), ratings_of({"ct:1": 93.0}), Catalogued.of(export, None), None, EVENING)
     assert all(each.wine.label == each.wine.wine_id for each in buying.wines)
     assert all(each.price is None for each in buying.wines)
+    assert "price" not in printed(buying)
+
+
+def test_whoever_rated_nothing_is_told_so(model, export, bottles_of):
+    buying = to_buy(model, bottles_of(), ratings_of({}), Catalogued.of(export, None), None, EVENING)
+    assert len(buying.wines) == WINES
+    assert "you rated none" in buying.notes[0]
 
 
 def test_a_store_without_a_generation_is_named(model, export, bottles_of, tmp_path):

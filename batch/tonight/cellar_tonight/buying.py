@@ -56,10 +56,9 @@ def to_buy(
     answer = asyncio.run(_asked(service, request))
     rows = {} if catalogue is None else _rows(catalogue, [item.wine_id for item in answer.items])
     rated = {known.wine_id(wine_id) for wine_id in ratings["wine_id"].unique().to_list()}
-    note = (
-        f"What to buy is chosen among {answer.matched:,} wines of the catalogue that you neither have nor rated; it has "
-        f"{len(rated & set(known.matches.values())):,} of the {len(rated):,} wines you rated."
-    )
+    found = len(rated & set(known.matches.values()))
+    has = f"it has {found:,} of the {len(rated):,} wines you rated" if rated else "you rated none, so that it goes by what others like"
+    note = f"What to buy is chosen among {answer.matched:,} wines of the catalogue that you neither have nor rated; {has}."
     degraded = [f"What to buy is degraded: {', '.join(sorted(answer.degraded))}."] if answer.degraded else []
     return Buying(
         tuple(_suggestion(item, rows.get(item.wine_id)) for item in answer.items),

@@ -77,15 +77,16 @@ def _at_risk(evening: Evening) -> RenderableType:
 def _to_buy(suggestions: Sequence[Suggestion]) -> RenderableType:
     if not suggestions:
         return Text("There is nothing to buy: the catalogue has no other wine.")
+    has_prices = any(each.price is not None for each in suggestions)
     table = Table("to buy", box=None, pad_edge=False, header_style="grey50")
-    for name in ("price", "liking it"):
+    for name in ("price", "liking it") if has_prices else ("liking it",):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("why")
     for each in suggestions:
         price = "" if each.price is None else f"{each.currency or ''} {each.price:,.0f}".strip()
         chance = "" if each.chance is None else f"{100 * each.chance:.0f} %"
         whys = "\n".join(f"{'-' if why.effect < 0 else '+'} {why.text}" for why in each.whys)
-        table.add_row(Text(each.wine.label), Text(price), Text(chance), Text(whys))
+        table.add_row(Text(each.wine.label), *([Text(price)] if has_prices else []), Text(chance), Text(whys))
     return table
 
 

@@ -33,13 +33,15 @@ def _to_buy(demo: Demo) -> None:
     """Wines that the member has neither rated nor in the cellar."""
     answer = _ask(demo, "buy", TO_BUY)
     table = _table(f"What member {demo.member_id} may buy next, asked as of {answer['as_of']}")
-    table.add_column("price", justify="right")
+    prices = [_price(demo, item) for item in answer["items"]]
+    if any(prices):  # X-Wines says none
+        table.add_column("price", justify="right")
     table.add_column("will like it", justify="right")
     table.add_column("from", no_wrap=True)
     table.add_column("why")
-    for item in answer["items"]:
+    for item, price in zip(answer["items"], prices, strict=True):
         source = item["source"].replace("_", " ")
-        table.add_row(*_named(demo, item), _price(demo, item), _chance(item), source, _why(item))
+        table.add_row(*_named(demo, item), *([price] if any(prices) else []), _chance(item), source, _why(item))
     console.print(table)
     proposed = ", ".join(f"{told['proposed']} of {name.replace('_', ' ')}" for name, told in answer["sources"].items() if told["proposed"])
     console.print(
