@@ -40,7 +40,7 @@ Parameters stop at the cut, features go on. One like is right: NDCG@10 is 1 / lo
 candidates stands behind them, in the towers' order. "without" a source: the same ranker, on what the other sources propose.
 
 Wines nobody has rated are ranked among all others as they stand ("recommender", "towers": against wines of known popularity) and
-with every wine shown as if nobody had rated it ("towers, facts alone").
+with every wine shown as if nobody had rated it, nor knew its producer ("towers, facts alone").
 
 "Asked once" is another way to judge new members: one question each, as of the first of their likes that is asked about, with all
 their likes from then on as right answers; NDCG is over that of the best list there could be, recall the share of likes found.

@@ -22,6 +22,7 @@ from cellar_recommender.training.evaluation.price import MOST_ASKED, Prices
 from cellar_recommender.training.evaluation.verdict import SplitVerdict
 from cellar_recommender.training.item_item import likes_matrix
 from cellar_recommender.training.rows import LikedRows
+from cellar_shared.features.identity import UNKNOWN
 from cellar_shared.store.looking_back import Span
 from cellar_shared.store.rating_log import RatingLog
 
@@ -60,7 +61,7 @@ class Contest:
     """Who competes: sources and forest as one and apart, baselines, towers that learnt without logQ.
 
     With `is_taken_apart` also the whole without each source. With `is_by_facts` also the towers where every wine is shown as one that
-    nobody has rated: how well a wine is placed by what it is, apart from how much more is known of others.
+    nobody has rated, by a producer nobody knows: how well a wine is placed by what it is, apart from how much more is known of others.
     """
 
     sources: Sources
@@ -128,8 +129,9 @@ class Contest:
             fewer = without(retrieved, source, group.rated)
             yield f"without {source}", order_of_all(fewer, rank(self.forest, self.sources, group.asked, group.shelf, fewer))
         if self.is_by_facts:
-            hidden = np.ones(len(group.shelf.wines), dtype=bool)
-            inputs, _ = wine_inputs(self.sources.encoder, group.shelf.wines, rows.counts, int(rows.days[group.places[0]]), hidden)
+            wines, hidden = group.shelf.wines.copy(), np.ones(len(group.shelf.wines), dtype=bool)
+            wines["producer"] = UNKNOWN  # many have one wine only
+            inputs, _ = wine_inputs(self.sources.encoder, wines, rows.counts, int(rows.days[group.places[0]]), hidden)
             yield BY_FACTS, np.asarray(self.sources.towers.members(group.asked.member) @ self.sources.towers.wines(inputs).T, np.float32)
         if self.uncorrected is not None:
             inputs, _ = wine_inputs(self.sources.encoder, group.shelf.wines, rows.counts, int(rows.days[group.places[0]]))
