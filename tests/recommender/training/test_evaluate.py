@@ -10,15 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellar_recommender.serving.recommender import Recommender
 from cellar_recommender.training.evaluate import evaluate_bundle, evaluate_recipe
-from cellar_recommender.training.evaluation.contest import TOWERS_ALONE, WHOLE
+from cellar_recommender.training.evaluation.contest import BY_FACTS, TOWERS_ALONE, WHOLE, Contest, Told
 from cellar_recommender.training.evaluation.judge import Standings, judge_contestants
 from cellar_recommender.training.evaluation.metrics import NEVER, measures, ranks_of
 from cellar_recommender.training.evaluation.report import table_of, write
 from cellar_recommender.training.evaluation.verdict import Evaluation
+from cellar_recommender.training.rows import LikedRows
 from cellar_recommender.training.train import train
 from cellar_shared.display import Reporter
 from cellar_shared.errors import BadInput
+from cellar_shared.events.tables import DataFolder
+from cellar_shared.store.looking_back import counts_of
+from cellar_shared.store.rating_log import read_rating_log
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -85,6 +90,19 @@ def test_every_contestant_is_judged_on_the_same_likes(evaluation, tmp_path):
     write(evaluation, tmp_path)
     assert msgspec.json.decode((tmp_path / "evaluation.json").read_bytes(), type=Evaluation) == evaluation
     assert "NDCG@10" in table_of(evaluation)
+
+
+def test_towers_that_see_facts_alone_know_nothing_of_popularity(line):
+    recommender = Recommender.open(line.bundle)
+    log = read_rating_log(DataFolder.open(line.data))
+    everything = np.ones(len(log.events), dtype=bool)
+    rows = LikedRows(log, everything, counts_of(log, everything), recommender.sources.encoder, np.arange(len(log.events)) % 11 == 0)
+    contest = Contest(recommender.sources, recommender.forest, is_by_facts=True)
+    split = contest.judge(rows, rows.latest(), Told("facts", "Facts alone", "wine", "2020-01-01", ""), seed=1)
+    assert split.questions > 100
+    lifts = {name: of.popularity_lift for name, of in split.contestants.items()}
+    assert lifts[BY_FACTS] < lifts[TOWERS_ALONE] < lifts["popularity, 365 days"]
+    assert (WHOLE, BY_FACTS) in {(of.first, of.second) for of in split.differences}
 
 
 def test_too_little_data_is_refused_in_words(small_world, tiny):

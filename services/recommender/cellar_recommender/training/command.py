@@ -25,7 +25,7 @@ def train(
     preference: Annotated[
         Path | None, typer.Option("--preference", help="A preference bundle to pack in: answers then say the chance of a like.")
     ] = None,
-    rounds: Rounds = 160,
+    rounds: Rounds = 240,
     seed: Annotated[int, typer.Option("--seed")] = 20,
     threads: Threads = 0,
     as_json: Json = False,
@@ -62,7 +62,7 @@ def evaluate(
     ablations: Annotated[bool, typer.Option("--ablations/--no-ablations", help="Judge it without its parts as well.")] = False,
     split: Annotated[list[str] | None, typer.Option("--split", help="Only these splits (may be given again).")] = None,
     epochs: Epochs = 6,
-    rounds: Rounds = 160,
+    rounds: Rounds = 240,
     seed: Annotated[int, typer.Option("--seed", help="Of learning and of resampling; the splits stay the same.")] = 20,
     threads: Threads = 0,
     as_json: Json = False,

@@ -39,6 +39,9 @@ Parameters stop at the cut, features go on. One like is right: NDCG@10 is 1 / lo
 "recommender" is the whole: candidates of all sources, ordered by the ranker; "towers" is retrieval alone. What is not among the
 candidates stands behind them, in the towers' order. "without" a source: the same ranker, on what the other sources propose.
 
+Wines nobody has rated are ranked among all others as they stand ("recommender", "towers": against wines of known popularity) and
+with every wine shown as if nobody had rated it, nor knew its producer ("towers, facts alone").
+
 "Asked once" is another way to judge new members: one question each, as of the first of their likes that is asked about, with all
 their likes from then on as right answers; NDCG is over that of the best list there could be, recall the share of likes found.
 
@@ -121,6 +124,7 @@ def _judge(log: RatingLog, split: Split, learned: Learned, settings: Settings, b
         learn_scorers(log, split.train) if baselines and split.cluster == "member" else {},
         _without_logq(log, split, learned, settings) if ablations and split.history.first is None else None,
         is_taken_apart=ablations,
+        is_by_facts=split.cluster == "wine",
     )
     told = Told(split.name, split.title, split.cluster, iso_of(split.cut), split.note, is_new=split.history.first is not None)
     return contest.judge(rows, span, told, settings.recipe.seed)

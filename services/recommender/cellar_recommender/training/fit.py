@@ -23,6 +23,7 @@ from cellar_recommender.training.cutting import Shares, cut_histories
 from cellar_recommender.training.network import CODES, WINE_CODE, Shape, TorchTowers, TowersNet, tensors
 from cellar_recommender.training.rows import LikedRows
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
+from cellar_shared.features.identity import UNKNOWN
 from cellar_shared.store.looking_back import Span
 
 Int64s = npt.NDArray[np.int64]
@@ -48,6 +49,7 @@ class Recipe:
     half_life_days: float = 1095.0  # of a row's weight: tastes drift
     shares: Shares = SHARES  # of rows, by how much of their histories they look back at
     hidden_share: float = 0.1  # of wines shown as ones that nobody has rated
+    new_producers: float = 0.6  # of the wines shown so, whose producer is unknown too: many have one wine only, and tell it by name
     names_dropped: float = 0.1  # of each wine's names, asked and tasted
     wine_dropped: float = 0.2  # of wines asked whose own name is dropped
     uniform: int = 1024  # wines of the catalogue offered beside the batch's own ("mixed negatives"); 0: none
@@ -159,7 +161,9 @@ class _Trainer:
         rows, recipe = self.rows, self.recipe
         is_hidden = self.rng.random(len(offered)) < recipe.hidden_share
         day = int(rows.days[places].min())
-        wine = tensors(wine_inputs(rows.encoder, rows.log.wines[offered], rows.counts, day, is_hidden)[0].inputs())
+        wines = rows.log.wines[offered]
+        wines["producer"][is_hidden & (self.rng.random(len(offered)) < recipe.new_producers)] = UNKNOWN
+        wine = tensors(wine_inputs(rows.encoder, wines, rows.counts, day, is_hidden)[0].inputs())
         kept_wine = (torch.rand(len(offered), CODES) >= recipe.names_dropped).float()
         kept_wine[:, WINE_CODE] = (torch.rand(len(offered)) >= recipe.wine_dropped).float()
         member = tensors(rows.batch(places, span).inputs())

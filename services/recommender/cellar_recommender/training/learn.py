@@ -90,13 +90,13 @@ def learn(log: RatingLog, train: Bools, visible: Bools, counted: Bools, settings
     earlier = Sources(encoder, towers, item_item_of(log, past))
     later = LikedRows(log, visible, counts, encoder, _latest(log, liked & (moments >= after), MOST_ROWS))
     judged = judged_candidates(later, earlier, settings.recipe.seed)
-    step(f"{len(judged.sizes):,} likes for the ranker")
+    step(f"{len(judged.sizes):,} looks at likes for the ranker")
     ranker = export_forest(fit_ranker(judged, settings.rounds, threads, settings.recipe.seed))
     step("ranker")
     encoder = Encoder(vocabulary_of(log, train, NAME_FEWEST))
     rows = LikedRows(log, visible, counts, encoder, train)
     towers, _ = fit_towers(rows, settings.recipe, step, epochs=epochs)
-    metrics = {"tower_epochs": float(epochs), "ranker_likes": float(len(judged.sizes))}
+    metrics = {"tower_epochs": float(epochs), "ranker_looks": float(len(judged.sizes))}
     return Learned(Sources(encoder, towers, item_item_of(log, train)), towers, ranker, Forest(ranker), counts, epochs, metrics)
 
 

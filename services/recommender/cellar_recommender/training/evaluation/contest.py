@@ -22,6 +22,7 @@ from cellar_recommender.training.evaluation.price import MOST_ASKED, Prices
 from cellar_recommender.training.evaluation.verdict import SplitVerdict
 from cellar_recommender.training.item_item import likes_matrix
 from cellar_recommender.training.rows import LikedRows
+from cellar_shared.features.identity import UNKNOWN
 from cellar_shared.store.looking_back import Span
 from cellar_shared.store.rating_log import RatingLog
 
@@ -31,6 +32,7 @@ Float64s = npt.NDArray[np.float64]
 WHOLE: Final = "recommender"
 TOWERS_ALONE: Final = "towers"
 NO_LOGQ: Final = "towers, no logQ"
+BY_FACTS: Final = "towers, facts alone"
 POPULARITY: Final = {"popularity, 90 days": "90d", "popularity, 365 days": "365d"}
 YEAR: Final = WINDOWS.index("365d")
 
@@ -58,7 +60,8 @@ def learn_scorers(log: RatingLog, train: npt.NDArray[np.bool_]) -> dict[str, Sco
 class Contest:
     """Who competes: sources and forest as one and apart, baselines, towers that learnt without logQ.
 
-    With `is_taken_apart` also the whole without each source.
+    With `is_taken_apart` also the whole without each source. With `is_by_facts` also the towers where every wine is shown as one that
+    nobody has rated, by a producer nobody knows: how well a wine is placed by what it is, apart from how much more is known of others.
     """
 
     sources: Sources
@@ -66,6 +69,7 @@ class Contest:
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
     uncorrected: Towers | None = None
     is_taken_apart: bool = False
+    is_by_facts: bool = False
 
     def judge(self, rows: LikedRows, span: Span, told: Told, seed: int) -> SplitVerdict:
         """What everyone's answers to the rows are worth, looking back at `span`."""
@@ -124,6 +128,11 @@ class Contest:
         for source in SOURCES if self.is_taken_apart else ():
             fewer = without(retrieved, source, group.rated)
             yield f"without {source}", order_of_all(fewer, rank(self.forest, self.sources, group.asked, group.shelf, fewer))
+        if self.is_by_facts:
+            wines, hidden = group.shelf.wines.copy(), np.ones(len(group.shelf.wines), dtype=bool)
+            wines["producer"] = UNKNOWN  # many have one wine only
+            inputs, _ = wine_inputs(self.sources.encoder, wines, rows.counts, int(rows.days[group.places[0]]), hidden)
+            yield BY_FACTS, np.asarray(self.sources.towers.members(group.asked.member) @ self.sources.towers.wines(inputs).T, np.float32)
         if self.uncorrected is not None:
             inputs, _ = wine_inputs(self.sources.encoder, group.shelf.wines, rows.counts, int(rows.days[group.places[0]]))
             vectors = self.uncorrected.members(group.asked.member), self.uncorrected.wines(inputs)
