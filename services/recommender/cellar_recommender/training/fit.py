@@ -48,8 +48,8 @@ class Recipe:
     weight_decay: float = 0.05
     half_life_days: float = 1095.0  # of a row's weight: tastes drift
     shares: Shares = SHARES  # of rows, by how much of their histories they look back at
-    hidden_share: float = 0.1  # of wines shown as ones that nobody has rated
-    new_producers: float = 0.6  # of the wines shown so, whose producer is unknown too: many have one wine only, and tell it by name
+    hidden_share: float = 0.25  # of wines shown as ones that nobody has rated
+    new_producers: float = 0.7  # of the wines shown so, whose producer is unknown too: many have one wine only, and tell it by name
     names_dropped: float = 0.1  # of each wine's names, asked and tasted
     wine_dropped: float = 0.2  # of wines asked whose own name is dropped
     uniform: int = 1024  # wines of the catalogue offered beside the batch's own ("mixed negatives"); 0: none
