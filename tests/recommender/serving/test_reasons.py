@@ -281,7 +281,7 @@ def test_popular_are_as_many_candidates_as_that_source_gives(ahead, codes):
 def test_the_towers_effect_is_how_far_they_place_it_above_the_candidates():
     of = pool(LIKED, ("cava", CAVA))
     (reason,) = told(always("tower_rank", 0.25), of, tower=1.5)
-    assert (reason.code, reason.effect, reason.text) == ("close_to_taste", 1.75, "Close to what you like.")
+    assert (reason.code, reason.effect, reason.text) == ("close_to_taste", 1.75, "Closer to your taste than most.")
     (reason,) = told(always("member_ratings", 0.0), of, tower=-0.5)
     assert (reason.code, reason.effect) == ("far_from_taste", -0.5)
     assert told(always("tower", -2.0), of, tower=1.5) == []

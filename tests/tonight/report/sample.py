@@ -213,7 +213,7 @@ def _suggestion(number: int, rng: np.random.Generator) -> Suggestion:
     if number == 8:  # of which nothing is known but its id
         return Suggestion(Wine("b8", None, "b8", None, None, None, None, None, None), None, None, None, ())
     whys = (
-        Because("close_to_taste", "Close to what you like.", 1.2),
+        Because("close_to_taste", "Closer to your taste than most.", 1.2),
         Because("region_liked", f"You liked 4 of 5 wines from {region}.", 0.31),
         Because("price_higher", "Its price is higher than that of the wines you like.", -0.08),
     )

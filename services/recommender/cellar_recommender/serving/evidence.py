@@ -72,7 +72,7 @@ class Evidence:
             return None
         params: dict[str, str | float] = {"ratings": int(self._ratings.sum())}
         if is_for:
-            return Said("close_to_taste", params, "Close to what you like.")
+            return Said("close_to_taste", params, "Closer to your taste than most.")
         return Said("far_from_taste", params, "Further from what you like than most wines considered.")
 
     def goes_with(self, item: int, is_for: bool) -> Said | None:
