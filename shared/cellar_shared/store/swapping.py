@@ -98,7 +98,11 @@ class Swapping(Generic[Pinned]):
                 self._wait_with(current, looks)
 
     def _is_better_opened_again(self) -> bool:
-        return self.pinned is not None and self._opens_again(self.pinned)
+        try:
+            return self.pinned is not None and self._opens_again(self.pinned)
+        except Exception:  # whatever it is, as above
+            logger.exception("whether generation %s could be opened better cannot be told", self._served)
+            return False
 
     def _refuse(self, generation_id: str, looks: int) -> None:
         self._wait_with(generation_id, looks)

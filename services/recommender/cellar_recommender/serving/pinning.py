@@ -81,7 +81,7 @@ class Pinning:
         """The bundle's lists in use; whatever is wrong with them, answers are ranked as well without."""
         try:
             return Lists.open_current(self._store, self._recommender.manifest.version)
-        except CellarError as error:
+        except (CellarError, OSError, ValueError) as error:  # deleted while they are opened, say
             logger.error("precomputed lists are not read: %s", error)
             return None
 
@@ -93,5 +93,5 @@ class Pinning:
         standing = None if engine.lists is None else engine.lists.manifest.id
         try:
             return lists_id(self._store, engine.recommender.manifest.version) != standing
-        except CellarError:
+        except (CellarError, OSError):
             return False
