@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from cellar_recommender.serving import catalogue
 from cellar_recommender.serving.ladder import Ladder
 from cellar_recommender.serving.rules import read_rules
 from cellar_recommender.serving.service import RecommenderService
@@ -361,3 +364,26 @@ def test_a_wine_rated_at_the_epoch_was_rated_then(served, client):
     for history in ([row, earlier], [earlier, row], [row, undated], [undated, row]):
         answer = client.ask(history=history, intent="restock", scale="1-5", as_of=AS_OF[0])
         assert [item["wine_id"] for item in answer["items"]] == [first]
+
+
+def test_days_that_are_asked_about_at_once_are_made_beside_the_loop_alone(served, connect, busiest, monkeypatch):
+    client = connect(RecommenderService(served.bundle, LmdbStore(served.store)))
+    makers: list[int] = []
+    make = catalogue._of_day
+
+    def watched(*asked: Any) -> Any:
+        makers.append(threading.get_ident())
+        return make(*asked)
+
+    monkeypatch.setattr(catalogue, "_of_day", watched)
+    days = [f"2021-0{month}-01T00:00:00Z" for month in range(1, 10)]  # more than are kept
+    requests = [{"member_id": busiest[0], "as_of": day, "limit": 3} for day in days]
+    alone = [client.ask(**request)["items"] for request in requests]
+    makers.clear()
+
+    async def together() -> list[Any]:
+        posts = [client._http.post("/score", json=request) for request in requests * 3]
+        return [response.json()["items"] for response in await asyncio.gather(*posts)]
+
+    assert client._runner.run(together()) == alone * 3
+    assert makers and threading.get_ident() not in makers

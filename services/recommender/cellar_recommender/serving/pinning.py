@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
 from cellar_recommender.serving.answering import Engine
-from cellar_recommender.serving.catalogue import Catalogues, open_catalogue
+from cellar_recommender.serving.catalogue import Catalogues, day_of_features, open_catalogue
 from cellar_recommender.serving.recommender import MODEL, Recommender
 from cellar_recommender.serving.rules import Rules
 from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.errors import CellarError
+from cellar_shared.events.moments import moment_of
 from cellar_shared.liking.offsets import trailing_now
 from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation
@@ -59,10 +61,13 @@ class Pinning:
             generation = Generation.open(self._store, manifest.feature_fingerprint, generation_id)
             require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
             own = open_catalogue(recommender, generation, self._store, say=logger.info)
+            catalogues = Catalogues(recommender, generation, own)
+            # Events of today move the own day to tomorrow: what today's requests see is made here, and not when the first one comes.
+            catalogues.at(day_of_features(generation, moment_of(datetime.now(UTC))))
             engine = Engine(
                 recommender,
                 generation,
-                Catalogues(recommender, generation, own),
+                catalogues,
                 generation.index.rows_of(recommender.sources.item_item.identities).astype(np.int64),
                 self._trailing(generation),
                 lists,

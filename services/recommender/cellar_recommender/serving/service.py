@@ -17,7 +17,6 @@ from cellar_recommender.serving.ann.index import Index
 from cellar_recommender.serving.ann.live import LiveRecall
 from cellar_recommender.serving.answering import Engine, recommend
 from cellar_recommender.serving.asking import require_members
-from cellar_recommender.serving.catalogue import Catalogue
 from cellar_recommender.serving.contract import EXAMPLE, REQUEST_RULES, SEED_MOST, Degradation, RecommenderAnswer, RecommenderRequest
 from cellar_recommender.serving.ladder import Ladder, Rung
 from cellar_recommender.serving.pinning import Pinned, Pinning
@@ -140,8 +139,8 @@ class RecommenderService:
         seed = None if request.seed is None else int(request.seed)
         if seed is None and request.explore > 0:
             seed = secrets.randbelow(SEED_MOST + 1)
-        catalogue: Catalogue | None = engine.catalogues.own
-        if understood.features_day < engine.catalogues.own.day:  # made on demand, which takes its time: beside the other requests
+        catalogue = engine.catalogues.kept(understood.features_day)
+        if catalogue is None:  # made on demand, which takes its time: beside the other requests
             catalogue = await asyncio.to_thread(engine.catalogues.at, understood.features_day)
             context.stages.lap("catalogue")
         ranking = _Ranking(self._ladder, context, bool(lists.wines))
