@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,8 @@ from cellar_shared.store.lists import Lists
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
+
+LAST_STAGE: Final = "chance"  # of those that `recommend` tells of
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def recommend(
         chances = _chances(engine, understood, shelf.wines[chosen.places], vintages[chosen.places])
     else:
         chances = chances[:, chosen.places]
-    lap("chance")
+    lap(LAST_STAGE)
     rows = found.rows[chosen.places]
     return Recommended(
         step,
