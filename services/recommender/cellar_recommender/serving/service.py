@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from cellar_recommender.serving.ann.index import Index
 from cellar_recommender.serving.ann.live import LiveRecall
-from cellar_recommender.serving.answering import Engine, recommend
+from cellar_recommender.serving.answering import LAST_STAGE, Engine, recommend
 from cellar_recommender.serving.asking import require_members
 from cellar_recommender.serving.contract import EXAMPLE, REQUEST_RULES, SEED_MOST, Degradation, RecommenderAnswer, RecommenderRequest
 from cellar_recommender.serving.ladder import Ladder, Rung
@@ -139,11 +139,12 @@ class RecommenderService:
         seed = None if request.seed is None else int(request.seed)
         if seed is None and request.explore > 0:
             seed = secrets.randbelow(SEED_MOST + 1)
-        if understood.features_day < engine.catalogues.own.day:  # made on demand, which takes its time: beside the other requests
-            await asyncio.to_thread(engine.catalogues.at, understood.features_day)
+        catalogue = engine.catalogues.kept(understood.features_day)
+        if catalogue is None:  # made on demand, which takes its time: beside the other requests
+            catalogue = await asyncio.to_thread(engine.catalogues.at, understood.features_day)
             context.stages.lap("catalogue")
-        ranking = _Ranking(self._ladder, context, bool(lists.wines))
-        made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung)
+        ranking = _Ranking(self._ladder, context, bool(lists.wines), len(stored))
+        made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung, catalogue)
         self._recall.saw(made.vectors)
         items = items_of(engine, made, understood, with_reasons=request.explain)
         context.stages.lap("tell")
@@ -185,20 +186,20 @@ def _told(index: Index) -> str:
 class _Ranking:
     """One request's way down the ladder: what there is time for, and how long ranking then took."""
 
-    def __init__(self, ladder: Ladder, context: RequestContext, has_list: bool) -> None:
-        self._ladder, self._context, self._has_list = ladder, context, has_list
+    def __init__(self, ladder: Ladder, context: RequestContext, has_list: bool, members: int) -> None:
+        self._ladder, self._context, self._has_list, self._members = ladder, context, has_list, members
         self._began: float | None = None
 
     def rung(self) -> Rung:
         self._context.deadline.require()
-        rung = self._ladder.rung(self._context.deadline.left_ms(), self._has_list)
+        rung = self._ladder.rung(self._context.deadline.left_ms(), self._has_list, self._members)
         self._began = perf_counter() if rung == "ranked" else None
         return rung
 
     def lap(self, stage: str) -> None:
         self._context.stages.lap(stage)
-        if stage == "rank" and self._began is not None:
-            self._ladder.took((perf_counter() - self._began) * 1000)
+        if stage == LAST_STAGE and self._began is not None:
+            self._ladder.took((perf_counter() - self._began) * 1000, self._members)
 
 
 def _lists(engine: Engine, request: RecommenderRequest, stored: Sequence[Known | None], moment: int) -> _ListsRead:
