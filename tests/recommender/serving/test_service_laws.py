@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from cellar_recommender.serving import catalogue
 from cellar_recommender.serving.ladder import Ladder
+from cellar_recommender.serving.retrieving import taking_turns
 from cellar_recommender.serving.rules import read_rules
 from cellar_recommender.serving.service import RecommenderService
 from cellar_shared.events.moments import moment_of
@@ -219,7 +220,7 @@ def drawn_request(data: st.DataObject, world: World) -> dict[str, Any]:
         request["candidates"] = named(draw(st.sampled_from((1, 30, 500))))
     wines = [each if rng.random() < 0.5 else each["wine_id"] for each in named(draw(st.sampled_from((0, 3, 60))))]
     facts = world.facts[str(rng.choice(world.wines))]
-    filters = {name: facts[name] for name in ("type", "country", "producer") if rng.random() < 0.15}
+    filters = {name: facts[name] for name in ("type", "country", "producer") if facts[name] and rng.random() < 0.15}
     if rng.random() < 0.15 and facts["price"] is not None:
         filters["price_max"] = facts["price"]
     for name, values in (("in_stock", (True, False)), ("in_window", (True, False)), ("size_ml", (375,))):
@@ -317,6 +318,13 @@ def test_nothing_that_happened_later_changes_an_answer(served, client, busiest, 
             assert [item[name] for item in told["items"]] == pytest.approx([item[name] for item in answer["items"]], abs=SAME_SCORE)
 
 
+def test_whose_list_comes_first_decides_nothing():
+    lists = [np.array([5, 1, 2]), np.array([3, 5, 7]), np.array([0, 9, 4])]
+    for turned in (lists[::-1], lists[1:] + lists[:1]):
+        for limit in range(1, 9):
+            np.testing.assert_array_equal(taking_turns(turned, limit), taking_turns(lists, limit))
+
+
 def test_of_one_request_every_wine_is_drawn_with_the_one_chance_that_its_answer_tells(client, busiest):
     request = {"members": [{"member_id": busiest[0]}, {"history": []}], "as_of": AS_OF[0], "limit": 5, "explore": 0.5}
     chances: dict[str, set[float]] = {}
@@ -353,7 +361,7 @@ def test_what_is_ordered_by_popularity_is_so_among_named_wines_too(served, clien
         assert answer["degraded"] == ["popular_order"]
         likes = {wine: place for place, wine in enumerate(best)}
         liked = [item["wine_id"] for item in answer["items"]]
-        assert liked[:10] == sorted(liked, key=likes.__getitem__)[:10]
+        assert liked == sorted(liked, key=likes.__getitem__)
 
 
 def test_a_wine_rated_at_the_epoch_was_rated_then(served, client):

@@ -205,7 +205,7 @@ def _likeliest(engine: Engine, offer: Offer, today: Catalogue, vectors: Float32s
     if rung != "ranked":
         known = generation.index.rows_of(offer.columns.wines[rows])
         likes = np.where(known >= 0, popular(today.shelf.likes[np.maximum(known, 0)]), 0.0)
-        return rows[np.argsort(-likes, kind="stable")[:CANDIDATES]]
+        return rows[np.lexsort((known, known < 0, -likes))[:CANDIDATES]]  # equal ones as the catalogue has them
     if len(rows) <= CANDIDATES:
         return rows
     shelf = sources.shelf(offer.records[rows], generation.counts, day)

@@ -135,6 +135,7 @@ class RecommenderService:
         recommender = engine.recommender
         liking_limit = recommender.history_limit if recommender.liking is None else recommender.liking.history_limit
         understood = understand(request, stored, moment, generation, recommender.history_limit, liking_limit)
+        context.stages.lap("understand")
         lists = _lists(engine, request, stored, moment)
         seed = None if request.seed is None else int(request.seed)
         if seed is None and request.explore > 0:
