@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
 from cellar_recommender.serving.bottles import FIRST_DAY, Bottles, dates_given
-from cellar_recommender.serving.contract import BottleGiven, BottleTold
+from cellar_recommender.serving.contract import BOTTLES_TOLD_MOST, BottleGiven, BottleTold
 from cellar_shared.ageing.curve import LAST_DAY
+from cellar_shared.features.histories import UNKNOWN_VINTAGE
 from cellar_shared.features.identity import identity
 from cellar_shared.store.cellars import UNKNOWN
 
@@ -75,3 +76,9 @@ def test_a_vintage_has_its_own_bottles_and_those_of_no_known_vintage():
     assert held(0) == ["c", "e"]
     assert held(-1) == ["a", "b", "c", "e"]
     assert [held(vintage, is_of_bottles=True) for vintage in (2015, 0, -1)] == [["a"], ["e"], ["c"]]
+
+
+def test_an_item_tells_no_more_bottles_than_anybody_reads():
+    many = Bottles.given([BottleGiven(f"b{number}", "w", drink_by=date(2030, 1, 1) + timedelta(number)) for number in range(300, 0, -1)])
+    told = many.told(many.wines[:1], np.array([UNKNOWN_VINTAGE]), np.ones(300, dtype=bool), 20_000)
+    assert [bottle.bottle_id for bottle in told[0]] == [f"b{number}" for number in range(1, BOTTLES_TOLD_MOST + 1)]

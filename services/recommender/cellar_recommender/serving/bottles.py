@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.columns import Identities, Mask, Vintages
-from cellar_recommender.serving.contract import BottleGiven, BottleTold
+from cellar_recommender.serving.contract import BOTTLES_TOLD_MOST, BottleGiven, BottleTold
 from cellar_shared.ageing.curve import DATES, LAST_DAY, PHASES
 from cellar_shared.features.histories import NON_VINTAGE, UNKNOWN_VINTAGE
 from cellar_shared.features.identity import identity
@@ -69,7 +70,7 @@ class Bottles:
     def told(self, wines: Identities, vintages: Vintages, shown: Mask, day: int, *, is_of_bottles: bool = False) -> list[list[BottleTold]]:
         """Of each wine in its vintage (items,) the bottles that are `shown` (bottles,), as an answer has them, with their phases on `day`.
 
-        What must be drunk soonest comes first, where nobody knows by when last; otherwise in the order of the cellar. A vintage unknown
+        BOTTLES_TOLD_MOST of an item at most. What must be drunk soonest comes first, where nobody knows by when last; otherwise in the order of the cellar. A vintage unknown
         on either side fits any; not so where items are wines of bottles (`is_of_bottles`): there it is one of its own.
         """
         last = self.cellar.dates[-1]
@@ -80,10 +81,11 @@ class Bottles:
             held.setdefault(wine, []).append((at, vintage))
         phases = self.cellar.phases(day)
         anything = () if is_of_bottles else (UNKNOWN_VINTAGE,)
-        return [
-            [self._told(at, int(phases[at])) for at, of in held.get(wine, ()) if of == vintage or vintage in anything or of in anything]
+        found = [
+            (at for at, of in held.get(wine, ()) if of == vintage or vintage in anything or of in anything)
             for wine, vintage in zip(wines.tolist(), vintages.tolist(), strict=True)
         ]
+        return [[self._told(at, int(phases[at])) for at in islice(of_item, BOTTLES_TOLD_MOST)] for of_item in found]
 
     def _told(self, at: int, phase: int) -> BottleTold:
         cellar, last = self.cellar, int(self.cellar.dates[-1][at])

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -145,7 +146,9 @@ class RecommenderService:
             catalogue = await asyncio.to_thread(engine.catalogues.at, understood.features_day)
             context.stages.lap("catalogue")
         ranking = _Ranking(self._ladder, context, bool(lists.wines), len(stored))
-        made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung, catalogue)
+        make = partial(recommend, engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung, catalogue)
+        # Chances of several members for every candidate take tenths of a second: beside the other requests.
+        made = make() if len(stored) == 1 else await asyncio.to_thread(make)
         self._recall.saw(made.vectors)
         items = items_of(engine, made, understood, with_reasons=request.explain)
         context.stages.lap("tell")
