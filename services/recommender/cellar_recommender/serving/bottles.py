@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
 from typing import Final, Self
 
 import numpy as np
@@ -70,8 +69,9 @@ class Bottles:
     def told(self, wines: Identities, vintages: Vintages, shown: Mask, day: int, *, is_of_bottles: bool = False) -> list[list[BottleTold]]:
         """Of each wine in its vintage (items,) the bottles that are `shown` (bottles,), as an answer has them, with their phases on `day`.
 
-        BOTTLES_TOLD_MOST of an item at most. What must be drunk soonest comes first, where nobody knows by when last; otherwise in the order of the cellar. A vintage unknown
-        on either side fits any; not so where items are wines of bottles (`is_of_bottles`): there it is one of its own.
+        BOTTLES_TOLD_MOST of an item at most. What must be drunk soonest comes first, where nobody knows by when last; otherwise in the
+        order of the cellar. A vintage unknown on either side fits any; not so where items are wines of bottles (`is_of_bottles`):
+        there it is one of its own.
         """
         last = self.cellar.dates[-1]
         soonest = np.argsort(np.where(last == UNKNOWN, LAST_DAY + 1, last), kind="stable")
@@ -82,10 +82,10 @@ class Bottles:
         phases = self.cellar.phases(day)
         anything = () if is_of_bottles else (UNKNOWN_VINTAGE,)
         found = [
-            (at for at, of in held.get(wine, ()) if of == vintage or vintage in anything or of in anything)
+            [at for at, of in held.get(wine, ()) if of == vintage or vintage in anything or of in anything][:BOTTLES_TOLD_MOST]
             for wine, vintage in zip(wines.tolist(), vintages.tolist(), strict=True)
         ]
-        return [[self._told(at, int(phases[at])) for at in islice(of_item, BOTTLES_TOLD_MOST)] for of_item in found]
+        return [[self._told(at, int(phases[at])) for at in of_item] for of_item in found]
 
     def _told(self, at: int, phase: int) -> BottleTold:
         cellar, last = self.cellar, int(self.cellar.dates[-1][at])
