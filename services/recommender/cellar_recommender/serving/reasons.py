@@ -117,9 +117,10 @@ def explain(
     bottles has one reason of theirs, last, with effect 0.
     """
     members, items = tower.shape
-    _, added = contributions(forest, features.reshape(members * items, features.shape[-1]))
+    flat = features.reshape(members * items, features.shape[-1])
+    _, added = contributions(forest, flat)
     # Where nobody has rated a wine its score owes nothing to the forest (`recommending.corrections`).
-    added = added * (features.reshape(len(added), -1)[:, FEATURES.index(IS_RATED)] > 0)[:, None]
+    added = added * (flat[:, FEATURES.index(IS_RATED)] > 0)[:, None]
     above = np.asarray(tower, dtype=np.float64) - np.asarray(tower_mean, dtype=np.float64)[:, None]
     effects = _of_things(added.reshape(features.shape), above, pool.member.mask.sum(axis=1) > 0)
     evidence = Evidence(features, above, pool, item_item, names)
