@@ -35,7 +35,8 @@ SPLITS_SEED: Final = 20  # not the recipe's: another seed is another run of the 
 PROTOCOL: Final = """Each split's models learn only from ratings before the split's cut. A question is a rating that was a like,
 asked as of its own moment: it sees its member's earlier ratings and what others had rated before that day. The whole catalogue
 is ranked, less what the member had rated before, also where a split lets the models look at the first few of those ratings only.
-Parameters stop at the cut, features go on. One like is right: NDCG@10 is 1 / log2(2 + rank) within the first ten.
+Parameters stop at the cut, features go on. Tasting notes count as ratings do, those of members and wines that a split leaves out of its
+counts nowhere; so nothing was noted of wines that nobody has rated. One like is right: NDCG@10 is 1 / log2(2 + rank) within the first ten.
 
 "recommender" is the whole: candidates of all sources, ordered by the ranker; "towers" is retrieval alone. What is not among the
 candidates stands behind them, in the towers' order. "without" a source: the same ranker, on what the other sources propose.
