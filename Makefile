@@ -48,8 +48,8 @@ api: env  ## docs/api and the typed clients, written from the code
 test: check  ## check, then the tests
 	$(BIN)/pytest -q $(PYTEST_ARGS)
 
-fuzz: env  ## CASES (20,000) generated requests to each service, steps in lives of a store, bottles; takes about three quarters of an hour
-	CELLAR_FUZZ_CASES=$(or $(CASES),20000) $(BIN)/pytest -q tests/contracts tests/preference/serving/test_laws.py tests/shared/ageing/test_laws.py
+fuzz: env  ## CASES (20,000) generated requests to each service, steps in lives of a store, bottles; takes about an hour
+	CELLAR_FUZZ_CASES=$(or $(CASES),20000) $(BIN)/pytest -q tests/contracts tests/preference/serving/test_laws.py tests/recommender/serving/test_service_laws.py tests/shared/ageing/test_laws.py
 
 check: env lock-check  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -159,7 +159,8 @@ class SourceTold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One wine of the answer; positions count from 1, `score` orders this one answer. `propensity` is the chance with which the wine
     came to this place: 1, but for the one that exploration drew. `probability` is the preference artefact's, of several members the
-    mean; null where the bundle was trained without one.
+    mean; null where the bundle was trained without one. `bottles` are the first 100 of those that may be offered, what must be drunk
+    soonest first.
     """
 
     position: int

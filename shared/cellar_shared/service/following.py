@@ -96,6 +96,11 @@ class Following(Generic[Pinned]):
             raise RuntimeError("the service was asked before it was loaded")
         return pinned
 
+    @property
+    def swaps(self) -> int:
+        """How many generations came while it served."""
+        return 0 if self._swapping is None else self._swapping.swaps
+
     async def close(self) -> None:
         """Follow the store no longer and let go of it; write what is left of the prediction log."""
         if self._swapping is not None:

@@ -47,6 +47,7 @@ class Swapping(Generic[Pinned]):
         self._refused = ""
         self._refusals = 0
         self._refused_until = 0
+        self._doubt = ""
         self.pinned: Pinned | None = None
         self.swaps = 0
 
@@ -98,7 +99,15 @@ class Swapping(Generic[Pinned]):
                 self._wait_with(current, looks)
 
     def _is_better_opened_again(self) -> bool:
-        return self.pinned is not None and self._opens_again(self.pinned)
+        try:
+            is_better = self.pinned is not None and self._opens_again(self.pinned)
+        except Exception as error:  # whatever it is, as above
+            if str(error) != self._doubt:
+                logger.error("whether generation %s could be opened better cannot be told: %s", self._served, error)
+            self._doubt = str(error)
+            return False
+        self._doubt = ""
+        return is_better
 
     def _refuse(self, generation_id: str, looks: int) -> None:
         self._wait_with(generation_id, looks)

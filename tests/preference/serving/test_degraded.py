@@ -43,7 +43,7 @@ def test_without_the_store_a_stored_member_is_answered_as_an_unknown_one_and_the
 ):
     alone = connect(own.bundle, own.store).start()
     known = alone.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)
-    alone.service._swapping.pinned.generation.close()
+    alone.service._following.pinned.generation.close()
     shutil.rmtree(own.store / "generations")
     gone = alone.ask(*wine_ids, member_id=busiest[0], as_of=AS_OF)
     assert (known["degraded"], gone["degraded"]) == ([], ["store_unavailable"])

@@ -281,7 +281,7 @@ class Life(RuleBasedStateMachine):
 
     def served(self, generation_id: str) -> None:
         end = time.monotonic() + 300
-        while self.service._require().generation.manifest.id != generation_id:  # type: ignore[union-attr]
+        while self.service._following.pinned.generation.manifest.id != generation_id:  # type: ignore[union-attr]
             assert time.monotonic() < end, "not swapped in time"
             time.sleep(0.002)
 

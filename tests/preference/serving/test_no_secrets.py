@@ -49,7 +49,7 @@ class WithABug(PreferenceService):
                 error.add_note(str(request))
                 raise RuntimeError(f"no way to answer {request}") from error
         if request.wines[0].wine_id == "lost":
-            self._require().generation.members.reader.read = lost
+            self._following.pinned.generation.members.reader.read = lost
         return await super().score(request, context)
 
 async def lost(member_id):

@@ -64,7 +64,7 @@ def test_each_wine_answered_is_a_row_with_the_answers_own_numbers(logged, tmp_pa
 
 def test_the_raw_score_is_the_networks_logit(logged, tmp_path, wine_ids, monkeypatch):
     seen = []
-    predictor = type(logged.service._swapping.pinned.predictor)
+    predictor = type(logged.service._following.pinned.predictor)
     predict = predictor.predict_encoded
 
     def noting(self, encoded, trailing=None):
@@ -95,11 +95,11 @@ def test_a_log_that_cannot_be_written_costs_no_answer(logged, tmp_path, wine_ids
 def test_generation_and_what_is_degraded_are_counted(logged, own, line, wine_ids, busiest):
     before = numbers(names.ANSWERS_DEGRADED).get(("features_stale",), 0), numbers(names.STORE_FAILURES).get(("lmdb",), 0)
     assert logged.ask(wine_ids[0], history=[])["degraded"] == ["features_stale"]
-    logged.service._swapping.pinned.generation.close()
+    logged.service._following.pinned.generation.close()
     shutil.rmtree(own.store / "generations")
     assert "store_unavailable" in logged.ask(wine_ids[0], member_id=busiest[0])["degraded"]
     assert numbers(names.ANSWERS_DEGRADED)["features_stale",] == before[0] + 2
     assert numbers(names.STORE_FAILURES)["lmdb",] == before[1] + 1
-    generation = logged.service._swapping.pinned.generation.manifest
+    generation = logged.service._following.pinned.generation.manifest
     assert list(numbers(names.GENERATION_INFO)) == [(line.manifest.version, generation.id)]
     assert numbers(names.GENERATION_AGE)[()] > 0

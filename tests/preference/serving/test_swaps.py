@@ -229,7 +229,7 @@ def test_ten_swaps_under_load_fail_no_request_and_mix_no_versions(place, serve, 
                     await asyncio.sleep(0.01)
             stop.set()
             await asyncio.gather(*loads)
-        assert [served.service._swapping.swaps for served in services] == [SWAPS, SWAPS]
+        assert [served.service._following.swaps for served in services] == [SWAPS, SWAPS]
 
     expect(place.store().current_id())
     asyncio.run(run())

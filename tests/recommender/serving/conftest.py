@@ -93,6 +93,16 @@ def served(small_world: Path, tiny: Any, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def connect() -> Iterator[Callable[[Any], Client]]:
     """Makes clients of services that end with the test."""
+    yield from _connecting()
+
+
+@pytest.fixture(scope="module")
+def connect_for_all() -> Iterator[Callable[[Any], Client]]:
+    """Makes clients of services that end with the module's tests."""
+    yield from _connecting()
+
+
+def _connecting() -> Iterator[Callable[[Any], Client]]:
     opened: list[Client] = []
 
     def open_client(service: Any) -> Client:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
 from cellar_recommender.serving.bottles import FIRST_DAY, Bottles, dates_given
-from cellar_recommender.serving.contract import BottleGiven, BottleTold
+from cellar_recommender.serving.contract import BOTTLES_TOLD_MOST, BottleGiven, BottleTold
 from cellar_shared.ageing.curve import LAST_DAY
+from cellar_shared.features.histories import UNKNOWN_VINTAGE
 from cellar_shared.features.identity import identity
 from cellar_shared.store.cellars import UNKNOWN
 
@@ -49,13 +51,14 @@ def test_bottles_are_told_with_what_must_be_drunk_soonest_first():
             BottleGiven("hidden", "w"),
         ]
     )
-    shown = bottles.holding(identity("wine", "w"), -1)
-    shown[-1] = False
-    assert bottles.told(shown, day(2024, 6)) == [
-        BottleTold("soon", None, "7", None, "peak", "2024-12-31"),
-        BottleTold("later", "rack", None, None, "peak", "2030-12-31"),
-        BottleTold("no end", None, None, None, "hold", None),
-        BottleTold("whenever", None, None, 750, None, None),
+    shown = np.array([True, True, True, True, False])
+    assert bottles.told(np.array([identity("wine", "w")]), np.array([-1]), shown, day(2024, 6)) == [
+        [
+            BottleTold("soon", None, "7", None, "peak", "2024-12-31"),
+            BottleTold("later", "rack", None, None, "peak", "2030-12-31"),
+            BottleTold("no end", None, None, None, "hold", None),
+            BottleTold("whenever", None, None, 750, None, None),
+        ]
     ]
 
 
@@ -64,6 +67,18 @@ def test_a_vintage_has_its_own_bottles_and_those_of_no_known_vintage():
         [BottleGiven("a", "w", 2015), BottleGiven("b", "w", 2016), BottleGiven("c", "w"), BottleGiven("d", "other", 2015)]
     ).with_more(Bottles.given([BottleGiven("e", "w", "NV")]))
     wine = identity("wine", "w")
-    assert bottles.holding(wine, 2015).tolist() == [True, False, True, False, False]
-    assert bottles.holding(wine, 0).tolist() == [False, False, True, False, True]
-    assert bottles.holding(wine, -1).tolist() == [True, True, True, False, True]
+
+    def held(vintage, **asked):
+        (told,) = bottles.told(np.array([wine]), np.array([vintage]), np.ones(5, dtype=bool), 0, **asked)
+        return [bottle.bottle_id for bottle in told]
+
+    assert held(2015) == ["a", "c"]
+    assert held(0) == ["c", "e"]
+    assert held(-1) == ["a", "b", "c", "e"]
+    assert [held(vintage, is_of_bottles=True) for vintage in (2015, 0, -1)] == [["a"], ["e"], ["c"]]
+
+
+def test_an_item_tells_no_more_bottles_than_anybody_reads():
+    many = Bottles.given([BottleGiven(f"b{number}", "w", drink_by=date(2030, 1, 1) + timedelta(number)) for number in range(300, 0, -1)])
+    told = many.told(many.wines[:1], np.array([UNKNOWN_VINTAGE]), np.ones(300, dtype=bool), 20_000)
+    assert [bottle.bottle_id for bottle in told[0]] == [f"b{number}" for number in range(1, BOTTLES_TOLD_MOST + 1)]

@@ -272,6 +272,21 @@ def test_the_last_two_earlier_days_are_kept(recommender, generation, store):
     assert catalogues.at(last - 2) is not second
 
 
+def test_what_is_there_is_had_at_once_and_kept_longest(recommender, generation, store):
+    catalogues = Catalogues(recommender, generation, open_catalogue(recommender, generation, store))
+    last = catalogues.own.day
+    assert catalogues.kept(last) is catalogues.own
+    assert catalogues.kept(last - 1) is None
+    first = catalogues.at(last - 1)
+    catalogues.at(last - 2)
+    assert catalogues.kept(last - 1) is first
+    catalogues.at(last - 3)
+    assert catalogues.kept(last - 1) is first
+    assert catalogues.kept(last - 2) is None
+    with catalogues._lock:  # as while a day is made
+        assert catalogues.kept(last - 1) is first
+
+
 def test_a_large_catalogue_has_no_earlier_day(recommender, generation, store, monkeypatch):
     catalogues = Catalogues(recommender, generation, open_catalogue(recommender, generation, store))
     monkeypatch.setattr(opening, "EXACT_UP_TO", len(generation.wines) - 1)

@@ -17,7 +17,7 @@ from cellar_recommender.serving.contributions import Trees, contributions
 from cellar_recommender.serving.golden import GoldenCases
 from cellar_recommender.serving.item_item import ItemItem
 from cellar_recommender.serving.merging import QUOTAS
-from cellar_recommender.serving.ranking import FEATURES, Pool, pair_features
+from cellar_recommender.serving.ranking import FEATURES, IS_RATED, Pool, pair_features
 from cellar_recommender.serving.reasons import CODES, LEAST_EFFECT, MOST, THINGS, UNTOLD, explain, of_bottles
 from cellar_recommender.serving.recommender import GOLDEN_FILE, Recommender
 from cellar_recommender.serving.recommending import retrieve
@@ -100,13 +100,14 @@ def member(*tasted: tuple[str, WineFacts, bool], expected: float = 0.5) -> tuple
     return MemberInputs(item, mask * 0, np.zeros((1, items, 3), dtype=np.int64), mask, np.zeros((1, 2), dtype=np.float32)), wines[None]
 
 
-def pool(who, *asked: tuple[str, WineFacts], likes=(0, 0, 0, 0), ratings: int = 0, level: float = 0.0) -> Pool:
+def pool(who, *asked: tuple[str, WineFacts], likes=(0, 0, 0, 0), ratings: int = 0, level: float = 0.0, is_rated: bool = True) -> Pool:
     """The candidates `asked`, each with the same likes, and with ratings at `level` above everyone's."""
     inputs, tasted = who
     wines = np.array([wine_record(name, facts) for name, facts in asked], dtype=WINE)[None]
     width = [name for name in FEATURES if name.startswith("wine_")]
     known = np.full((1, len(asked), len(width)), level, dtype=np.float32)
     known[..., [name.endswith("_ratings") for name in width]] = np.log1p(ratings)
+    known[..., width.index(IS_RATED)] = is_rated
     shape = (1, len(asked))
     each = np.broadcast_to(np.array(likes, dtype=np.float32), (*shape, len(WINDOWS)))
     total = np.array([[1e3, 3e3, 12e3, 9e4]], dtype=np.float32)
@@ -253,7 +254,7 @@ def test_what_has_no_name_is_not_told():
         ("wine_grape_type_likes", -0.2, BAD, "kind_faulted", "Wines of its kind are liked less often than most."),
         ("wine_ratings", 0.2, {"ratings": 1}, "little_known", "A discovery: only 1 rating so far."),
         ("wine_ratings", -0.2, {"ratings": 3}, "little_known", "Only 3 ratings so far."),
-        ("wine_is_rated", -0.2, {}, "little_known", "Nobody has rated it yet."),
+        ("wine_ratings", -0.2, {"is_rated": False}, None, None),
         ("wine_ratings", 0.2, {"ratings": 50}, None, None),
         ("wine_ratings", 0.2, {"ratings": 400}, "well_known", "Well known: 400 ratings."),
         ("wine_ratings", -0.2, {"ratings": 400}, None, None),

@@ -97,6 +97,22 @@ def test_each_new_generation_takes_the_place_of_the_one_before(store, follow):
     until(lambda: told == ["swapped"] * 4)
 
 
+def test_a_question_that_fails_does_not_end_the_following(store, follow, caplog):
+    asked: list[str] = []
+
+    def opens_again(pinned: Opened) -> bool:
+        asked.append(pinned.id)
+        raise OSError("a mount that is away")
+
+    swapping = follow(opens_again=opens_again)
+    until(lambda: len(asked) > 2)
+    point(store, "g2")
+    until(lambda: swapping.pinned.id == "g2")
+    point(store, "g3")
+    until(lambda: swapping.pinned.id == "g3")
+    assert caplog.text.count("a mount that is away") == 1  # once, not at every look
+
+
 def test_what_a_request_pinned_stays_as_it_was_and_goes_with_the_request(store, follow):
     swapping = follow()
     pinned = swapping.pinned

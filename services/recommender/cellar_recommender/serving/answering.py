@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +20,13 @@ from cellar_recommender.serving.contract import RecommenderRequest, Shortfall
 from cellar_recommender.serving.filters import NO_FILTERS, Excluded
 from cellar_recommender.serving.ladder import Rung
 from cellar_recommender.serving.merging import QUOTAS
-from cellar_recommender.serving.offering import CELLAR, Offer, offer_of, offer_of_cellar
+from cellar_recommender.serving.offering import Offer, offer_of, offer_of_cellar
 from cellar_recommender.serving.ownership import Allowed, allow, shortfall
 from cellar_recommender.serving.recommender import Recommender
 from cellar_recommender.serving.recommending import CANDIDATES, Ranking, rank_all, some_of
 from cellar_recommender.serving.retrieving import Retrieved, first_allowed, merged, of_lists, retrieve_allowed
 from cellar_recommender.serving.rules import Rules
-from cellar_recommender.serving.sources import POPULAR, PRECOMPUTED, Asked, Shelf
+from cellar_recommender.serving.sources import POPULAR, PRECOMPUTED, Asked, Shelf, popular
 from cellar_recommender.serving.together import together
 from cellar_recommender.serving.towers import everyones_likes
 from cellar_recommender.serving.understanding import Understood
@@ -39,6 +40,8 @@ from cellar_shared.store.lists import Lists
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
+
+LAST_STAGE: Final = "chance"  # of those that `recommend` tells of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,8 @@ class Engine:
 class Recommended:
     """The list: of each item `wine_ids`, identities `wines` (items,) and `vintages` (items,); `chances` (members, items) or None.
 
-    `rung` says what ordered it, `allowed` what could have been offered. `ranking` is of all candidates, None on the lower rungs;
-    `vectors` (members, d) are the members' by the towers.
+    `rung` says what ordered it, `allowed` what could have been offered; `is_of_bottles`: items are wines of bottles. `ranking` is of
+    all candidates, None on the lower rungs; `vectors` (members, d) are the members' by the towers.
     """
 
     rung: Rung
@@ -73,6 +76,7 @@ class Recommended:
     vintages: Int64s
     chances: Float64s | None
     allowed: Allowed
+    is_of_bottles: bool
     shortfall: Shortfall | None
     ranking: Ranking | None
     vectors: Float32s
@@ -91,16 +95,18 @@ def recommend(
     seed: int,
     lap: Callable[[str], None],
     rung: Callable[[], Rung] = lambda: "ranked",
+    catalogue: Catalogue | None = None,
 ) -> Recommended:
     """The list for `request`. `lists` are precomputed wines (identities) of its members, where there are any; `seed` is the lot's.
 
     `rung` is asked once, before the costly part, what there is time for; `lap` hears the name of each stage that ended.
+    `catalogue` is that of the day whose features count, where it was made before: making one takes its time.
     """
     generation, recommender = engine.generation, engine.recommender
     filters, limit = request.filters or NO_FILTERS, int(request.limit)
     excluded = Excluded.of(request.exclude)
     day = understood.features_day
-    catalogue = engine.catalogues.at(day)
+    catalogue = catalogue or engine.catalogues.at(day)
     today = engine.catalogues.own if catalogue is None else catalogue
     offer = _offer(request, understood, generation)
     columns = today.columns if offer is None else offer.columns
@@ -110,7 +116,7 @@ def recommend(
     asked = recommender.asked(_questions(understood), generation.counts)
     vectors = recommender.sources.towers.members(asked.member)
     lap("features")
-    found, quotas = _candidates(engine, request, offer, today, asked, vectors, allowed, lists, step)
+    found, quotas = _candidates(engine, request, offer, today, asked, vectors, allowed, lists, step, day)
     shelf = _shelf(engine, offer, catalogue, today, found.rows, day)
     totals = everyones_likes(generation.counts, day) if catalogue is None else catalogue.total_likes
     lap("retrieve")
@@ -130,7 +136,7 @@ def recommend(
         chances = _chances(engine, understood, shelf.wines[chosen.places], vintages[chosen.places])
     else:
         chances = chances[:, chosen.places]
-    lap("chance")
+    lap(LAST_STAGE)
     rows = found.rows[chosen.places]
     return Recommended(
         step,
@@ -140,7 +146,8 @@ def recommend(
         vintages[chosen.places],
         chances,
         allowed,
-        shortfall(allowed, len(rows), limit if offer is not None and offer.source == CELLAR else min(limit, len(columns))),
+        columns.is_of_bottles,
+        shortfall(allowed, len(rows), limit if columns.is_of_bottles else min(limit, len(columns))),
         ranking,
         vectors,
     )
@@ -165,11 +172,12 @@ def _candidates(
     allowed: Allowed,
     lists: Sequence[Int64s],
     rung: Rung,
+    day: int,
 ) -> tuple[Retrieved, dict[str, int]]:
     """What is ranked, and how many each source could give."""
     index = engine.generation.index
     if offer is not None:
-        rows = _likeliest(engine, offer, vectors, np.flatnonzero(allowed.wines), rung)
+        rows = _likeliest(engine, offer, today, vectors, np.flatnonzero(allowed.wines), rung, day)
         return Retrieved(rows, [offer.source] * len(rows)), {offer.source: CANDIDATES}
     quotas: dict[str, int] = dict(QUOTAS)
     if rung == "ranked":
@@ -188,13 +196,21 @@ def _candidates(
     return Retrieved(np.concatenate([found.rows, pinned]), [*found.owed, *[PINNED] * len(pinned)]), quotas | {PINNED: len(pinned)}
 
 
-def _likeliest(engine: Engine, offer: Offer, vectors: Float32s, rows: Int64s, rung: Rung) -> Int64s:
-    """Of more wines than are ranked those that the towers put first, for the mean of the members."""
-    if len(rows) <= CANDIDATES or rung != "ranked":
-        return rows[:CANDIDATES] if rung != "ranked" else rows
+def _likeliest(engine: Engine, offer: Offer, today: Catalogue, vectors: Float32s, rows: Int64s, rung: Rung, day: int) -> Int64s:
+    """What is ranked of `rows`: of too many those that the towers put first, for the mean of the members, as of `day`.
+
+    On the lower rungs the most popular, best first: there nothing else orders them, and what no catalogue has is liked by nobody.
+    """
     sources, generation = engine.recommender.sources, engine.generation
-    shelf = sources.shelf(offer.records[rows], generation.counts, engine.catalogues.own.day)
-    scores = (vectors @ shelf.vectors.T).mean(axis=0)
+    if rung != "ranked":
+        known = generation.index.rows_of(offer.columns.wines[rows])
+        likes = np.where(known >= 0, popular(today.shelf.likes[np.maximum(known, 0)]), 0.0)
+        return rows[np.lexsort((known, known < 0, -likes))[:CANDIDATES]]  # equal ones as the catalogue has them
+    if len(rows) <= CANDIDATES:
+        return rows
+    shelf = sources.shelf(offer.records[rows], generation.counts, day)
+    # Sorted, so that the order of the members changes not even the last bit.
+    scores = np.sort(vectors @ shelf.vectors.T, axis=0).mean(axis=0)
     return np.sort(rows[np.argsort(-scores, kind="stable")[:CANDIDATES]])
 
 
@@ -223,7 +239,8 @@ def _scores(ranking: Ranking | None, chances: Float64s | None, candidates: int) 
 def _columns_of(offer: Offer | None, records: Wines, rows: Int64s) -> WineColumns:
     if offer is None:
         return WineColumns.of_candidates(records, records["wine"], np.full(len(records), UNKNOWN_VINTAGE, dtype=np.int64))
-    return WineColumns.of_candidates(records, offer.columns.wines[rows], offer.vintages[rows])
+    named = offer.columns
+    return WineColumns.of_candidates(records, named.wines[rows], offer.vintages[rows], is_of_bottles=named.is_of_bottles)
 
 
 def _questions(understood: Understood) -> Questions:

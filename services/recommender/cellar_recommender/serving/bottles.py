@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.columns import Identities, Mask, Vintages
-from cellar_recommender.serving.contract import BottleGiven, BottleTold
+from cellar_recommender.serving.contract import BOTTLES_TOLD_MOST, BottleGiven, BottleTold
 from cellar_shared.ageing.curve import DATES, LAST_DAY, PHASES
 from cellar_shared.features.histories import NON_VINTAGE, UNKNOWN_VINTAGE
 from cellar_shared.features.identity import identity
@@ -66,32 +66,37 @@ class Bottles:
         """These bottles and `other`: those of several members, who drink together."""
         return Bottles(self.cellar.with_more(other.cellar), np.concatenate([self.wines, other.wines]))
 
-    def told(self, shown: Mask, day: int) -> list[BottleTold]:
-        """The bottles that are `shown` (bottles,) as an answer has them, with their phases on `day`: what must be drunk soonest first.
+    def told(self, wines: Identities, vintages: Vintages, shown: Mask, day: int, *, is_of_bottles: bool = False) -> list[list[BottleTold]]:
+        """Of each wine in its vintage (items,) the bottles that are `shown` (bottles,), as an answer has them, with their phases on `day`.
 
-        Where nobody knows by when comes last; otherwise in the order of the cellar.
+        BOTTLES_TOLD_MOST of an item at most. What must be drunk soonest comes first, where nobody knows by when last; otherwise in the
+        order of the cellar. A vintage unknown on either side fits any; not so where items are wines of bottles (`is_of_bottles`):
+        there it is one of its own.
         """
-        cellar, last = self.cellar, self.cellar.dates[-1]
-        phases = cellar.phases(day).tolist()
+        last = self.cellar.dates[-1]
         soonest = np.argsort(np.where(last == UNKNOWN, LAST_DAY + 1, last), kind="stable")
-        return [
-            BottleTold(
-                bottle_id=cellar.bottle_ids[at],
-                location=cellar.locations[at],
-                bin=cellar.bins[at],
-                size_ml=None if cellar.sizes_ml[at] == UNKNOWN else int(cellar.sizes_ml[at]),
-                phase=None if phases[at] == NO_PHASE else PHASES[phases[at]],
-                drink_by=None if last[at] in (UNKNOWN, LAST_DAY) else date.fromordinal(int(last[at]) + _EPOCH).isoformat(),
-            )
-            for at in soonest.tolist()
-            if shown[at]
+        soonest = soonest[shown[soonest] & np.isin(self.wines[soonest], wines)]
+        held: dict[int, list[tuple[int, int]]] = {}
+        for at, wine, vintage in zip(soonest.tolist(), self.wines[soonest].tolist(), self.vintages[soonest].tolist(), strict=True):
+            held.setdefault(wine, []).append((at, vintage))
+        phases = self.cellar.phases(day)
+        anything = () if is_of_bottles else (UNKNOWN_VINTAGE,)
+        found = [
+            [at for at, of in held.get(wine, ()) if of == vintage or vintage in anything or of in anything][:BOTTLES_TOLD_MOST]
+            for wine, vintage in zip(wines.tolist(), vintages.tolist(), strict=True)
         ]
+        return [[self._told(at, int(phases[at])) for at in of_item] for of_item in found]
 
-    def holding(self, wine: int, vintage: int) -> Mask:
-        """Which bottles hold the wine with that identity, in that vintage; one unknown on either side fits any. (bottles,)."""
-        vintages = self.vintages
-        fits = (vintages == vintage) | (vintages == UNKNOWN_VINTAGE) | (vintage == UNKNOWN_VINTAGE)
-        return np.asarray((self.wines == wine) & fits)
+    def _told(self, at: int, phase: int) -> BottleTold:
+        cellar, last = self.cellar, int(self.cellar.dates[-1][at])
+        return BottleTold(
+            bottle_id=cellar.bottle_ids[at],
+            location=cellar.locations[at],
+            bin=cellar.bins[at],
+            size_ml=None if cellar.sizes_ml[at] == UNKNOWN else int(cellar.sizes_ml[at]),
+            phase=None if phase == NO_PHASE else PHASES[phase],
+            drink_by=None if last in (UNKNOWN, LAST_DAY) else date.fromordinal(last + _EPOCH).isoformat(),
+        )
 
     @property
     def vintages(self) -> Vintages:

@@ -62,6 +62,20 @@ class Catalogues:
         self._earlier: dict[int, Catalogue] = {}
         self._lock = Lock()
 
+    def kept(self, day: int) -> Catalogue | None:
+        """As `at`, of what is there already, and at once: also while another day's is being made."""
+        if day >= self.own.day:
+            return self.own
+        if not self._lock.acquire(blocking=False):
+            return self._earlier.get(day)
+        try:
+            found = self._earlier.pop(day, None)
+            if found is not None:  # asked for last, so it goes last
+                self._earlier[day] = found
+            return found
+        finally:
+            self._lock.release()
+
     def at(self, day: int) -> Catalogue | None:
         """The catalogue before 00:00 UTC of `day`, made now where it is none of the last DAYS_KEPT asked for.
 
@@ -81,7 +95,16 @@ class Catalogues:
 
 def own_day(generation: Generation) -> int:
     """The day before whose midnight everything that the generation knows counts, in days since 1970."""
-    return int(counted_before(np.array([generation.manifest.events_through]))[0])
+    return _counted(generation.manifest.events_through)
+
+
+def day_of_features(generation: Generation, moment: int) -> int:
+    """The day before whose midnight wines' features count for a question about `moment`, in days since 1970."""
+    return _counted(generation.clamp(moment))
+
+
+def _counted(features_as_of: int) -> int:
+    return int(counted_before(np.array([features_as_of]))[0])
 
 
 def open_catalogue(

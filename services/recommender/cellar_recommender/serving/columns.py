@@ -68,7 +68,8 @@ class WineColumns:
     """Wines to choose from, by place. `wines` (wines,) int64 identities, `log_prices` (wines,) float32, NaN unknown.
 
     `index` finds a catalogue's places; without one they are searched. `vintages` (wines,) int64, UNKNOWN_VINTAGE for any, or None
-    where no place means a vintage.
+    where no place means a vintage. `is_of_bottles`: they are those of bottles that lie somewhere, and a vintage that nobody knows is
+    one of its own.
     """
 
     wines: Identities
@@ -76,6 +77,7 @@ class WineColumns:
     named: dict[str, Column]
     index: WineIndex | None = None
     vintages: Vintages | None = None
+    is_of_bottles: bool = False
 
     @classmethod
     def of(cls, records: Wines, index: WineIndex | None = None) -> Self:
@@ -84,13 +86,13 @@ class WineColumns:
         return cls(np.ascontiguousarray(records["wine"]), np.ascontiguousarray(records["log_price"]), columns, index)
 
     @classmethod
-    def of_candidates(cls, records: Wines, wines: Identities, vintages: Vintages) -> Self:
+    def of_candidates(cls, records: Wines, wines: Identities, vintages: Vintages, *, is_of_bottles: bool = False) -> Self:
         """The columns of given wines: their `records`, of which nothing may be known, their identities and vintages, each of them once.
 
         So a request's candidates are looked at, and for `open` the bottles themselves: whether a catalogue knows a wine or not.
         """
         columns = {kind: Column.of(records[field]) for kind, field in NAMED.items()}
-        return cls(wines, np.ascontiguousarray(records["log_price"]), columns, None, vintages)
+        return cls(wines, np.ascontiguousarray(records["log_price"]), columns, None, vintages, is_of_bottles)
 
     def write(self, folder: Path) -> None:
         """Write a catalogue's columns to `folder` for `mapped`, two files a name."""
@@ -110,7 +112,10 @@ class WineColumns:
         return len(self.wines)
 
     def holding(self, wines: Identities, vintages: Vintages | None = None) -> Mask:
-        """At which places one of `wines` stands, of its entry in `vintages`; a vintage unknown on either side fits any. (wines,)."""
+        """At which places one of `wines` stands, of its entry in `vintages`. (wines,).
+
+        A vintage unknown on either side fits any, but among bottles, which have none but their own.
+        """
         if self.index is not None:
             found = np.zeros(len(self), dtype=bool)
             rows = self.index.rows_of(wines)
@@ -118,9 +123,26 @@ class WineColumns:
             return found
         if self.vintages is None or vintages is None:
             return np.isin(self.wines, wines)
-        same_vintage = self.vintages[:, None] == vintages[None, :]
-        any_vintage = (self.vintages[:, None] == UNKNOWN_VINTAGE) | (vintages[None, :] == UNKNOWN_VINTAGE)
-        return np.asarray(((self.wines[:, None] == wines[None, :]) & (same_vintage | any_vintage)).any(axis=1))
+        if self.is_of_bottles:
+            return are_among(self.wines, self.vintages, wines, vintages)
+        return fit_among(self.wines, self.vintages, wines, vintages)
+
+
+def are_among(wines: Identities, vintages: Vintages, others: Identities, of_vintages: Vintages) -> Mask:
+    """Which of `wines` (wines,) in their `vintages` are among `others` (others,) in theirs, `of_vintages`. (wines,)."""
+    _, place = np.unique(np.concatenate([wines, others]), return_inverse=True)
+    years, year = np.unique(np.concatenate([vintages, of_vintages]), return_inverse=True)
+    pairs = place * len(years) + year
+    return np.isin(pairs[: len(wines)], pairs[len(wines) :])
+
+
+def fit_among(wines: Identities, vintages: Vintages, others: Identities, of_vintages: Vintages) -> Mask:
+    """As `are_among`, where a vintage unknown on either side fits any. (wines,)."""
+    is_known, are_known = vintages != UNKNOWN_VINTAGE, of_vintages != UNKNOWN_VINTAGE
+    found = are_among(wines, vintages, others, of_vintages)
+    found |= ~is_known & np.isin(wines, others)
+    found |= np.isin(wines, others[~are_known])
+    return found
 
 
 def mapped(file: Path) -> npt.NDArray[Any]:

@@ -170,11 +170,15 @@ class RecommendationReason(msgspec.Struct, frozen=True):
     text: str
 
 
+BOTTLES_TOLD_MOST: Final = 100  # of one item; somebody with a thousand of a wine knows where they are
+
+
 class Item(msgspec.Struct, frozen=True):
     """One wine of the answer; positions count from 1, `score` orders this one answer.
 
     `propensity` is the chance with which the wine came to this place: 1, but for the one that exploration drew. `probability` is the
     preference artefact's, of several members the mean; null where the bundle was trained without one.
+    `bottles` are the first 100 of those that may be offered, what must be drunk soonest first.
     """
 
     position: int

@@ -131,7 +131,7 @@ class Evidence:
         """How many have rated it."""
         ratings = self._count("wine_ratings", item)
         if ratings < FEW_RATINGS:
-            few = f"only {_count(ratings, 'rating')} so far." if ratings else "nobody has rated it yet."
+            few = f"only {_count(ratings, 'rating')} so far."
             return Said("little_known", {"ratings": ratings}, f"A discovery: {few}" if is_for else few.capitalize())
         if ratings >= MANY_RATINGS and is_for:
             return Said("well_known", {"ratings": ratings}, f"Well known: {ratings} ratings.")

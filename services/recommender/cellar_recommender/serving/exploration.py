@@ -33,7 +33,11 @@ def propensities(scores: npt.NDArray[np.floating], explore: float) -> npt.NDArra
     wide = scores.astype(np.float64)
     spread = wide.std()
     # Below 1e-9 of their size the scores differ by rounding alone.
-    logits = (wide - wide.max()) / (explore * spread) if spread > 1e-9 * np.abs(wide).max() else np.zeros(len(wide))
+    if spread > 1e-9 * np.abs(wide).max():
+        with np.errstate(over="ignore"):  # a share so small that its product with the spread would be none: the best is drawn
+            logits = (wide - wide.max()) / spread / explore
+    else:
+        logits = np.zeros(len(wide))
     weights = np.exp(logits)
     return np.asarray(weights / weights.sum())
 

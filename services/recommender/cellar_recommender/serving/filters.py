@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 
 from cellar_recommender.serving.bottles import Bottles, within_window
-from cellar_recommender.serving.columns import NAMED, Identities, Mask, Vintages, WineColumns, identities_of
+from cellar_recommender.serving.columns import NAMED, Identities, Mask, Vintages, WineColumns, fit_among, identities_of
 from cellar_recommender.serving.contract import Filters, Intent, WineNamed
 from cellar_shared.features.histories import NON_VINTAGE, UNKNOWN_VINTAGE
 from cellar_shared.features.identity import identity
@@ -108,10 +108,7 @@ def excluded_wines(columns: WineColumns, excluded: Excluded) -> Mask:
 
 def _are_excluded(bottles: Bottles, excluded: Excluded) -> Mask:
     """Which bottles hold a wine and vintage that is left out; one of unknown vintage might. (bottles,)."""
-    same_wine = bottles.wines[:, None] == excluded.wines[None, :]
-    vintages = bottles.vintages[:, None]
-    same_vintage = (vintages == excluded.vintages) | (vintages == UNKNOWN_VINTAGE) | (excluded.vintages == UNKNOWN_VINTAGE)
-    return np.asarray((same_wine & same_vintage).any(axis=1))
+    return fit_among(bottles.wines, bottles.vintages, excluded.wines, excluded.vintages)
 
 
 def _texts(asked: str | list[str]) -> list[str]:

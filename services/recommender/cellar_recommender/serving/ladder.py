@@ -12,21 +12,34 @@ FORGOTTEN: Final = 0.98  # of that, with every answer that was not ranked: after
 
 
 class Ladder:
-    """How long ranking lately took, and what that leaves time for. Of one event loop."""
+    """How long ranking lately took, and what that leaves time for. Of one event loop.
 
-    __slots__ = ("ranking_ms",)
+    Several members' chances are told for every candidate, one's only for what is shown: so for several it is another figure, of each.
+    """
+
+    __slots__ = ("several_ms", "single_ms")
 
     def __init__(self, ranking_ms: float = 0.0) -> None:
-        """`ranking_ms` is what one ranking is taken to cost; 0 until the first has been seen."""
-        self.ranking_ms = ranking_ms
+        """`ranking_ms` is what one ranking is taken to cost for each member; 0 until the first has been seen."""
+        self.single_ms = self.several_ms = ranking_ms
 
-    def rung(self, left_ms: float, has_list: bool) -> Rung:
-        """The best that `left_ms` until the deadline allow."""
-        if left_ms >= SPARE * self.ranking_ms:
+    def rung(self, left_ms: float, has_list: bool, members: int = 1) -> Rung:
+        """The best that `left_ms` until the deadline allow for so many `members`."""
+        if left_ms >= SPARE * members * (self.single_ms if members == 1 else self.several_ms):
             return "ranked"
-        self.ranking_ms *= FORGOTTEN
+        if members == 1:
+            self.single_ms *= FORGOTTEN
+        else:
+            self.several_ms *= FORGOTTEN
         return "precomputed" if has_list else "popular"
 
-    def took(self, ms: float) -> None:
-        """One ranking took `ms`."""
-        self.ranking_ms = ms if not self.ranking_ms else self.ranking_ms + NEWEST * (ms - self.ranking_ms)
+    def took(self, ms: float, members: int = 1) -> None:
+        """One ranking for so many `members` took `ms`."""
+        if members == 1:
+            self.single_ms = _newer(self.single_ms, ms)
+        else:
+            self.several_ms = _newer(self.several_ms, ms / members)
+
+
+def _newer(before_ms: float, ms: float) -> float:
+    return ms if not before_ms else before_ms + NEWEST * (ms - before_ms)

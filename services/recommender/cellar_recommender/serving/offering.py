@@ -54,7 +54,8 @@ def _offer(source: str, named: Sequence[tuple[str, int, About | None]], generati
     records, _ = wines_of([once[key] for key in keys], generation)
     wines: Identities = np.array([wine for wine, _ in keys], dtype=np.int64)
     vintages: Vintages = np.array([vintage for _, vintage in keys], dtype=np.int64)
-    return Offer(source, wine_ids, records, vintages, WineColumns.of_candidates(records, wines, vintages))
+    columns = WineColumns.of_candidates(records, wines, vintages, is_of_bottles=source == CELLAR)
+    return Offer(source, wine_ids, records, vintages, columns)
 
 
 def vintage_told(vintage: int) -> Vintage:

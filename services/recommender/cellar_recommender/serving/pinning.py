@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
 from cellar_recommender.serving.answering import Engine
-from cellar_recommender.serving.catalogue import Catalogues, open_catalogue
+from cellar_recommender.serving.catalogue import Catalogues, day_of_features, open_catalogue
 from cellar_recommender.serving.recommender import MODEL, Recommender
 from cellar_recommender.serving.rules import Rules
 from cellar_shared.bundle.manifest import require_same_data
 from cellar_shared.calibration.trailing import TrailingOffset
 from cellar_shared.errors import CellarError
-from cellar_shared.events.moments import counted_before
+from cellar_shared.events.moments import moment_of
 from cellar_shared.liking.offsets import trailing_now
 from cellar_shared.service.wire import ModelNamed
 from cellar_shared.store.generation import Generation
@@ -61,18 +61,18 @@ class Pinning:
             generation = Generation.open(self._store, manifest.feature_fingerprint, generation_id)
             require_same_data(manifest, generation.manifest.namespace, generation.manifest.scale)
             own = open_catalogue(recommender, generation, self._store, say=logger.info)
+            catalogues = Catalogues(recommender, generation, own)
+            # Events of today move the own day to tomorrow: what today's requests see is made here, and not when the first one comes.
+            catalogues.at(day_of_features(generation, moment_of(datetime.now(UTC))))
             engine = Engine(
                 recommender,
                 generation,
-                Catalogues(recommender, generation, own),
+                catalogues,
                 generation.index.rows_of(recommender.sources.item_item.identities).astype(np.int64),
                 self._trailing(generation),
                 lists,
                 self._rules,
             )
-            # On the day of its newest event a generation's features count a day less: made here, not by the first who asks.
-            today = generation.clamp(time.time_ns() // 1000)
-            engine.catalogues.at(int(counted_before(np.array([today]))[0]))
         named = ModelNamed(MODEL, manifest.version, self._deployment, generation_id, manifest.trained_through)
         RECORDER.set(names.GENERATION_INFO, 1, (manifest.version, generation_id), alone=True)
         self._newest = engine
@@ -86,7 +86,7 @@ class Pinning:
         """The bundle's lists in use; whatever is wrong with them, answers are ranked as well without."""
         try:
             return Lists.open_current(self._store, self._recommender.manifest.version)
-        except CellarError as error:
+        except (CellarError, OSError, ValueError) as error:  # deleted while they are opened, say
             logger.error("precomputed lists are not read: %s", error)
             return None
 
@@ -98,5 +98,5 @@ class Pinning:
         standing = None if engine.lists is None else engine.lists.manifest.id
         try:
             return lists_id(self._store, engine.recommender.manifest.version) != standing
-        except CellarError:
+        except (CellarError, OSError):
             return False

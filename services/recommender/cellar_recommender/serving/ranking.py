@@ -29,6 +29,7 @@ PAIRS_AT_ONCE: Final = 40_000
 
 _ITEM: Final = {name: place for place, name in enumerate(ITEM_FEATURES)}
 _MEANS: Final = ("like_above", "strength_above", "liked", "strength", "expected_like", "wine_ratings")
+IS_RATED: Final = "wine_is_rated"  # of FEATURES: 0 for a wine that nobody has rated
 ITEM_ITEM: Final = ("item_item", "item_item_latest", "item_item_best", "item_item_disliked", "item_item_lately")
 
 # Shared pairings cost more than all other matches together.

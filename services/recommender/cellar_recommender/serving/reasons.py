@@ -17,7 +17,7 @@ from cellar_recommender.serving.contract import BottleTold, RecommendationReason
 from cellar_recommender.serving.contributions import Trees, contributions
 from cellar_recommender.serving.evidence import SHARED, Evidence, Float32s, Float64s, Names, Said
 from cellar_recommender.serving.item_item import ItemItem
-from cellar_recommender.serving.ranking import FEATURES, Pool
+from cellar_recommender.serving.ranking import FEATURES, IS_RATED, Pool
 from cellar_recommender.serving.towers import WINDOWS
 
 MOST: Final = 3  # reasons of an item
@@ -117,7 +117,10 @@ def explain(
     bottles has one reason of theirs, last, with effect 0.
     """
     members, items = tower.shape
-    _, added = contributions(forest, features.reshape(members * items, features.shape[-1]))
+    flat = features.reshape(members * items, features.shape[-1])
+    _, added = contributions(forest, flat)
+    # Where nobody has rated a wine its score owes nothing to the forest (`recommending.corrections`).
+    added = added * (flat[:, FEATURES.index(IS_RATED)] > 0)[:, None]
     above = np.asarray(tower, dtype=np.float64) - np.asarray(tower_mean, dtype=np.float64)[:, None]
     effects = _of_things(added.reshape(features.shape), above, pool.member.mask.sum(axis=1) > 0)
     evidence = Evidence(features, above, pool, item_item, names)

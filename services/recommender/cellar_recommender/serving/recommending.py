@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from cellar_recommender.serving.forest import Forest
 from cellar_recommender.serving.merging import NONE, QUOTAS
-from cellar_recommender.serving.ranking import Pool, pair_features
+from cellar_recommender.serving.ranking import FEATURES, IS_RATED, Pool, pair_features
 from cellar_recommender.serving.sources import TOWERS, Asked, Proposed, Shelf, Sources, pool_at, pool_of, propose
 
 Float32s = npt.NDArray[np.float32]
+Float64s = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -44,7 +45,7 @@ def without(retrieved: Retrieved, source: str, excluded: Bools) -> Retrieved:
 def rank(forest: Forest, sources: Sources, asked: Asked, shelf: Shelf, retrieved: Retrieved) -> Float32s:
     """The towers' score of each candidate plus the forest's correction, -inf past the end; (M, C) as `retrieved.proposed.rows`."""
     pool = pool_of(asked, shelf, retrieved.scores[TOWERS], retrieved.proposed)
-    scores = pool.tower + forest.scores(pair_features(pool, sources.item_item))
+    scores = pool.tower + corrections(forest, pair_features(pool, sources.item_item), pool.is_there)
     return np.where(pool.is_there, scores, -np.inf).astype(np.float32)
 
 
@@ -67,7 +68,7 @@ def rank_all(forest: Forest, sources: Sources, asked: Asked, vectors: Float32s, 
     rows = np.broadcast_to(np.arange(len(shelf.wines)), tower.shape)
     pool = pool_of(asked, shelf, tower, Proposed(rows, rows), totals)
     features = pair_features(pool, sources.item_item)
-    return Ranking(pool, tower, features, (tower + forest.scores(features)).astype(np.float32))
+    return Ranking(pool, tower, features, (tower + corrections(forest, features, pool.is_there)).astype(np.float32))
 
 
 def rank_each(
@@ -81,8 +82,22 @@ def rank_each(
     tower = np.empty(places.shape, dtype=np.float32)
     for member, rows in enumerate(places):
         tower[member] = vectors[member : member + 1] @ shelf.vectors[rows].T
-    features = pair_features(pool_at(asked, shelf, tower, places, totals), sources.item_item)
-    return (tower + forest.scores(features)).astype(np.float32)
+    pool = pool_at(asked, shelf, tower, places, totals)
+    return (tower + corrections(forest, pair_features(pool, sources.item_item), pool.is_there)).astype(np.float32)
+
+
+def corrections(forest: Forest, features: Float32s, is_there: Bools) -> Float64s:
+    """What the forest adds to the towers' score of each candidate: (M, C) of their features (M, C, FEATURES), where `is_there` (M, C).
+
+    It learnt on what people rate, and takes it for a bad sign that nobody has rated a wine. There it knows nothing: such a wine gets
+    the middle of what the question's others get, so that the towers alone place it among them.
+    """
+    given = forest.scores(features)
+    is_new = features[..., FEATURES.index(IS_RATED)] == 0
+    for question in np.flatnonzero((is_new & is_there).any(axis=1)).tolist():
+        rated = given[question, is_there[question] & ~is_new[question]]
+        given[question, is_new[question]] = np.median(rated) if len(rated) else 0.0
+    return given
 
 
 def some_of(shelf: Shelf, rows: Int64s) -> Shelf:

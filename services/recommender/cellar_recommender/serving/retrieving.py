@@ -74,9 +74,13 @@ def merged(proposals: Mapping[str, Int64s], quotas: Mapping[str, int], limit: in
 
 
 def taking_turns(lists: Sequence[Int64s], limit: int) -> Int64s:
-    """At most `limit` places out of several lists, each list's best first and each place once; a single list as it is."""
+    """At most `limit` places out of several lists, each list's best first and each place once; a single list as it is.
+
+    Which list comes first says what is in it, not whose it is: the order of members changes nothing.
+    """
     if len(lists) == 1:
         return lists[0][:limit]
+    lists = sorted(lists, key=lambda places: places.tolist())
     longest = max((len(places) for places in lists), default=0)
     padded = np.full((longest, len(lists)), NONE, dtype=np.int64)
     for column, places in enumerate(lists):

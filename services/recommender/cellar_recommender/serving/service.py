@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from cellar_recommender.serving.ann.index import Index
 from cellar_recommender.serving.ann.live import LiveRecall
-from cellar_recommender.serving.answering import Engine, recommend
+from cellar_recommender.serving.answering import LAST_STAGE, Engine, recommend
 from cellar_recommender.serving.asking import require_members
 from cellar_recommender.serving.contract import EXAMPLE, REQUEST_RULES, SEED_MOST, Degradation, RecommenderAnswer, RecommenderRequest
 from cellar_recommender.serving.ladder import Ladder, Rung
@@ -135,15 +136,19 @@ class RecommenderService:
         recommender = engine.recommender
         liking_limit = recommender.history_limit if recommender.liking is None else recommender.liking.history_limit
         understood = understand(request, stored, moment, generation, recommender.history_limit, liking_limit)
+        context.stages.lap("understand")
         lists = _lists(engine, request, stored, moment)
         seed = None if request.seed is None else int(request.seed)
         if seed is None and request.explore > 0:
             seed = secrets.randbelow(SEED_MOST + 1)
-        if understood.features_day < engine.catalogues.own.day:  # made on demand, which takes its time: beside the other requests
-            await asyncio.to_thread(engine.catalogues.at, understood.features_day)
+        catalogue = engine.catalogues.kept(understood.features_day)
+        if catalogue is None:  # made on demand, which takes its time: beside the other requests
+            catalogue = await asyncio.to_thread(engine.catalogues.at, understood.features_day)
             context.stages.lap("catalogue")
-        ranking = _Ranking(self._ladder, context, bool(lists.wines))
-        made = recommend(engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung)
+        ranking = _Ranking(self._ladder, context, bool(lists.wines), len(stored))
+        make = partial(recommend, engine, request, understood, lists.wines, seed or 0, ranking.lap, ranking.rung, catalogue)
+        # Chances of several members for every candidate take tenths of a second: beside the other requests.
+        made = make() if len(stored) == 1 else await asyncio.to_thread(make)
         self._recall.saw(made.vectors)
         items = items_of(engine, made, understood, with_reasons=request.explain)
         context.stages.lap("tell")
@@ -185,20 +190,20 @@ def _told(index: Index) -> str:
 class _Ranking:
     """One request's way down the ladder: what there is time for, and how long ranking then took."""
 
-    def __init__(self, ladder: Ladder, context: RequestContext, has_list: bool) -> None:
-        self._ladder, self._context, self._has_list = ladder, context, has_list
+    def __init__(self, ladder: Ladder, context: RequestContext, has_list: bool, members: int) -> None:
+        self._ladder, self._context, self._has_list, self._members = ladder, context, has_list, members
         self._began: float | None = None
 
     def rung(self) -> Rung:
         self._context.deadline.require()
-        rung = self._ladder.rung(self._context.deadline.left_ms(), self._has_list)
+        rung = self._ladder.rung(self._context.deadline.left_ms(), self._has_list, self._members)
         self._began = perf_counter() if rung == "ranked" else None
         return rung
 
     def lap(self, stage: str) -> None:
         self._context.stages.lap(stage)
-        if stage == "rank" and self._began is not None:
-            self._ladder.took((perf_counter() - self._began) * 1000)
+        if stage == LAST_STAGE and self._began is not None:
+            self._ladder.took((perf_counter() - self._began) * 1000, self._members)
 
 
 def _lists(engine: Engine, request: RecommenderRequest, stored: Sequence[Known | None], moment: int) -> _ListsRead:

@@ -17,10 +17,7 @@ DECIMALS = 6
 def items_of(engine: Engine, made: Recommended, understood: Understood, *, with_reasons: bool) -> list[Item]:
     """The items, best first; reasons only where they are asked for and the list was ranked."""
     chosen = made.chosen
-    bottles = [
-        understood.bottles.told(made.allowed.bottles & understood.bottles.holding(wine, vintage), understood.day)
-        for wine, vintage in zip(made.wines.tolist(), made.vintages.tolist(), strict=True)
-    ]
+    bottles = understood.bottles.told(made.wines, made.vintages, made.allowed.bottles, understood.day, is_of_bottles=made.is_of_bottles)
     reasons = _reasons(engine, made, bottles) if with_reasons else [[] for _ in bottles]
     return [
         Item(

@@ -71,11 +71,13 @@ def understand(
     """
     scale = scale_asked(request.scale, generation)
     people: list[_Member] = []
+    cellars: set[str | None] = set()  # whoever is asked for twice has each bottle once
     bottles = Bottles.none() if request.cellar is None else Bottles.given(request.cellar)
     for place, (asked, known) in enumerate(zip(members_of(request), stored, strict=True)):
         if asked.history is None:
             people.append(_stored(known, moment, generation, limit, liking_limit))
-            if known is not None and known.cellar is not None:
+            if known is not None and known.cellar is not None and asked.member_id not in cellars:
+                cellars.add(asked.member_id)
                 bottles = bottles.with_more(Bottles.stored(known.cellar))
         else:
             pointer = "/history" if request.members is None else f"/members/{place}/history"
@@ -117,7 +119,8 @@ def _given(
     histories, _, is_truncated = given_history(rows, scale, moment, generation, limit, pointer)
     liked_by = histories if limit == liking_limit else given_history(rows, scale, moment, generation, liking_limit, pointer)[0]
     times = [None if row.rated_at is None else moment_at(row.rated_at, f"{pointer}/{at}/rated_at") for at, row in enumerate(rows)]
-    known = sorted((at for at, time in enumerate(times) if time is None or time < moment), key=lambda at: times[at] or -NEVER)
+    ages = {at: -NEVER if time is None else time for at, time in enumerate(times) if time is None or time < moment}
+    known = sorted(ages, key=ages.__getitem__)
     rated = np.array([identity("wine", rows[at].wine_id) for at in known], dtype=np.int64)
     liked = np.array([rows[at].rating >= scale.liked_from for at in known], dtype=bool)
     return _Member(histories, liked_by, Standing(rated, liked, Hidden.of()), is_truncated)
