@@ -65,7 +65,7 @@ class GoldenCases:
 
 
 def asked_to_arrays(histories: Histories, counts: RunningCounts) -> Arrays:
-    """Histories and the counts they are read with, as arrays of a golden file by name."""
+    """Histories and the counts they are read with, without notes, as arrays of a golden file by name."""
     arrays: Arrays = {f"history_{name}": getattr(histories, name) for name in _HISTORY}
     return arrays | {f"counts_{name}": np.asarray(getattr(counts, name)) for name in _COUNTS}
 
@@ -73,4 +73,5 @@ def asked_to_arrays(histories: Histories, counts: RunningCounts) -> Arrays:
 def asked_of_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Histories, RunningCounts]:
     """What `asked_to_arrays` wrote; KeyError where an array is missing."""
     histories = Histories(**{name: arrays[f"history_{name}"] for name in _HISTORY})
-    return histories, RunningCounts(**{name: arrays[f"counts_{name}"] for name in _COUNTS})
+    counts: Arrays = {name: arrays[f"counts_{name}"] for name in _COUNTS}
+    return histories, RunningCounts(**counts)

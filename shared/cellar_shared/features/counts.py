@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_shared.features.identity import UNKNOWN, mixed
+from cellar_shared.features.note_counts import NoteCounts
 from cellar_shared.features.wines import Wines
 
 DAY_BITS: Final = 20  # 2**20 days reach the year 4840
@@ -44,6 +45,8 @@ _PRIORS: Final = np.array([0.0, LIKE_PRIOR, TAIL_PRIOR, TAIL_PRIOR, 0.0, STRENGT
 
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
+
+ARRAYS: Final = ("keys", "steps", "totals", "days", "everyone")
 
 # The groups that a rating of a wine is counted under, beside everyone. Order is part of the fingerprint.
 GROUPS: Final = ("type", "country_type", "region_type", "grape_type", "producer", "wine", "wine_vintage")
@@ -84,7 +87,7 @@ class RunningCounts:
 
     `keys` (keys,) int64 ascending; `steps` (steps,) int64 ascending: key index << DAY_BITS | day; `totals` (steps, TOTALS)
     float32: what the key had gathered by the end of the day. `days` (days,) int64 ascending and `everyone` (days, TOTALS)
-    float64: the same for everyone together.
+    float64: the same for everyone together. `notes`: what tasting notes say, where there are any.
     """
 
     keys: Int64s
@@ -92,6 +95,7 @@ class RunningCounts:
     totals: npt.NDArray[np.float32]
     days: Int64s
     everyone: Float64s
+    notes: NoteCounts | None = None
 
     @classmethod
     def of_values(cls, keys: Int64s, days: Int64s, values: Float64s, everyone_days: Int64s, everyone_values: Float64s) -> RunningCounts:
@@ -131,16 +135,18 @@ class RunningCounts:
         rows = kept[self.steps >> DAY_BITS]
         index = (np.cumsum(kept) - 1)[self.steps[rows] >> DAY_BITS]
         steps = (index << DAY_BITS) | (self.steps[rows] & ((1 << DAY_BITS) - 1))
-        return RunningCounts(self.keys[kept], steps, self.totals[rows], np.asarray(self.days), np.asarray(self.everyone))
+        notes = None if self.notes is None else self.notes.only(keys)
+        return RunningCounts(self.keys[kept], steps, self.totals[rows], np.asarray(self.days), np.asarray(self.everyone), notes)
 
     @classmethod
     def mapped(cls, folder: Path) -> RunningCounts:
-        """The counts in `folder`, memory-mapped."""
-        return cls(*(_plain(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)) for name in cls.__slots__))
+        """The counts in `folder`, memory-mapped, without notes."""
+        arrays: dict[str, Any] = {name: _plain(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)) for name in ARRAYS}
+        return cls(**arrays)
 
     def write(self, folder: Path) -> None:
-        """Write one .npy file per array."""
-        for name in self.__slots__:
+        """Write one .npy file per array, without notes."""
+        for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
 
 

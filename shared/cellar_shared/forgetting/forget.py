@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -30,6 +31,8 @@ from cellar_shared.store.port import Store, member_key
 from cellar_shared.store.rating_log import event_hashes
 from cellar_shared.store.wishes import FOLDER as WISHES
 from cellar_shared.telemetry.forgetting import Forgotten
+
+LEARNT_FROM: Final = ("ratings", "notes")  # tables whose events bundles say they learnt from
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -107,10 +110,9 @@ def forget(
 
 
 def _bundles_that_learnt_from(member_id: str, folder: DataFolder, bundles: Sequence[Path]) -> list[str]:
-    if not bundles or "ratings" not in folder.manifest.tables:
-        return []
-    own = folder.scan("ratings").filter(pl.col("member_id") == member_id).select("event_id").collect()
-    hashes = event_hashes(own["event_id"].to_list())
+    tables = [table for table in LEARNT_FROM if bundles and table in folder.manifest.tables]
+    own = [folder.scan(table).filter(pl.col("member_id") == member_id).select("event_id").collect() for table in tables]
+    hashes = event_hashes([event_id for rows in own for event_id in rows["event_id"]])
     return [str(bundle) for bundle in bundles if np.isin(hashes, learnt_from(bundle)).any()]
 
 

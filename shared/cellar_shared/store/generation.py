@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final, Self
@@ -15,6 +15,8 @@ from cellar_shared.errors import Incompatible
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.histories import Events
+from cellar_shared.features.note_counts import NoteCounts
+from cellar_shared.features.terms import terms_fingerprint
 from cellar_shared.features.wines import Wines
 from cellar_shared.store.cellars import Cellar, Cellars
 from cellar_shared.store.growing import mapped
@@ -28,7 +30,8 @@ from cellar_shared.store.wine_index import WineIndex
 from cellar_shared.store.wishes import FOLDER as WISHES
 from cellar_shared.store.wishes import Wishes, standing, unpack_wishes
 
-FORMAT: Final = 3
+FORMAT: Final = 4
+NOTES: Final = "notes"  # the folder of the running counts of tasting notes, where there are any
 _AGAIN: Final = "run `cellar materialize` again"
 
 
@@ -56,6 +59,8 @@ class GenerationManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     files: dict[str, str]
     night: str | None = None  # the day for which its bottles' dates were computed; None: it has no cellars
     bottles: int = 0
+    notes: int = 0  # tasting notes that are counted
+    terms_fingerprint: str = ""  # what their words became terms by
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Generation:
         """Open the store's current generation, or the one named.
 
         BadInput when there is none or a file is missing; Incompatible when it was written under other feature
-        definitions than `feature_fingerprint`'s.
+        definitions than `feature_fingerprint`'s, or its notes under other terms than this code's.
         """
         folder = store.folder(store.current_id() if generation_id is None else generation_id)
         manifest = read_manifest(folder)
@@ -101,12 +106,14 @@ class Generation:
                 f"generation {manifest.id} was written with feature fingerprint {manifest.feature_fingerprint[:12]}, the bundle "
                 f"has {feature_fingerprint[:12]}; run `cellar materialize` again with the code that serves"
             )
+        if manifest.notes and manifest.terms_fingerprint != terms_fingerprint():
+            raise Incompatible(f"generation {manifest.id} counted other terms of tasting notes than this code does; {_AGAIN}")
         index = WineIndex(mapped(folder / "index" / "identities.npy"), mapped(folder / "index" / "rows.npy"))
         return cls(
             manifest,
             mapped(folder / "wines.npy"),
             index,
-            RunningCounts.mapped(folder / "counts"),
+            replace(RunningCounts.mapped(folder / "counts"), notes=NoteCounts.mapped(folder / NOTES) if manifest.notes else None),
             Members(store.reader(manifest.id), index, manifest.overlay_through),
             Names.mapped(folder, index),
             KeyedValues.mapped(folder / WISHES),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
 from cellar_shared.features.histories import wines_of
 from cellar_shared.features.vocabulary import Vocabulary
+from cellar_shared.store.note_log import NoteLog
 from cellar_shared.store.rating_log import RatingLog
 
 Int64s = npt.NDArray[np.int64]
@@ -60,10 +61,11 @@ def span_before(log: RatingLog, visible: Int64s, asked: Int64s) -> Span:
     return Span(np.searchsorted(known, log.members[asked].astype(np.int64) * step), np.searchsorted(known, key[asked]))
 
 
-def counts_of(log: RatingLog, counted: Bools) -> RunningCounts:
-    """Running counts over the dated ratings that `counted` (ratings,) marks."""
+def counts_of(log: RatingLog, counted: Bools, notes: NoteLog | None = None) -> RunningCounts:
+    """Running counts over the dated ratings that `counted` (ratings,) marks, and over the `notes` that are counted beside them."""
     kept = counted & (log.events["moment"] != NEVER)
-    return count_ratings(log.wines, log.events[kept], log.members[kept])
+    counts = count_ratings(log.wines, log.events[kept], log.members[kept])
+    return counts if notes is None else replace(counts, notes=notes.counts(log, counted))
 
 
 def vocabulary_of(log: RatingLog, kept: Bools, fewest: int) -> Vocabulary:

@@ -26,13 +26,16 @@ from cellar_shared.events.tables import DataFolder, batches
 from cellar_shared.features.counting import count_ratings
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import Events
+from cellar_shared.features.note_counts import write_note_counts
+from cellar_shared.features.terms import terms_fingerprint
 from cellar_shared.store.cellars import write_cellars
-from cellar_shared.store.generation import FORMAT, GenerationManifest, read_manifest, verify_files
+from cellar_shared.store.generation import FORMAT, NOTES, GenerationManifest, read_manifest, verify_files
 from cellar_shared.store.generation_folders import listed, point_current, read_current, remove, written_alone
 from cellar_shared.store.lists_folders import all_lists, journal_through_of, remove_lists
 from cellar_shared.store.manifests import MANIFEST, file_digest
 from cellar_shared.store.names import COLUMNS, write_names
 from cellar_shared.store.night_cellars import NightParts, cellars_of
+from cellar_shared.store.note_log import read_note_log
 from cellar_shared.store.packing import PACKING
 from cellar_shared.store.port import Store
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
@@ -77,7 +80,7 @@ def _materialized(
     finally:
         journal.close()
     fingerprint = feature_fingerprint()
-    written_of = f"{FORMAT}.{PACKING} {folder.digest()} {through} {fingerprint} {horizon_days}"
+    written_of = f"{FORMAT}.{PACKING} {folder.digest()} {through} {fingerprint} {terms_fingerprint()} {horizon_days}"
     if scored is not None:
         written_of += f" {scored.digest()}"
     identity = hashlib.sha256(written_of.encode()).hexdigest()[:16]
@@ -121,6 +124,7 @@ def _write(
     with staged_folder(store.generations / identity) as staging:
         say(f"counting {dated.sum():,} ratings")
         _write_arrays(staging, log)
+        notes = _write_notes(staging, folder, log, say)
         write_names(staging, _named_wines(folder))
         write_wishes(staging, folder)
         say(f"writing {len(log.member_ids):,} members")
@@ -144,6 +148,8 @@ def _write(
             files={str(file.relative_to(staging)): file_digest(file) for file in sorted(staging.rglob("*")) if file.is_file()},
             night=None if night is None else NightParts.of(night).as_of,
             bottles=bottles,
+            notes=notes,
+            terms_fingerprint=terms_fingerprint(),
         )
         write_durably(staging / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
     return manifest
@@ -204,6 +210,15 @@ def _write_arrays(staging: Path, log: RatingLog) -> None:
     np.save(staging / "index" / "identities.npy", index.identities, allow_pickle=False)
     np.save(staging / "index" / "rows.npy", index.rows, allow_pickle=False)
     np.save(staging / "wines.npy", log.wines, allow_pickle=False)
+
+
+def _write_notes(staging: Path, folder: DataFolder, log: RatingLog, say: Callable[[str], None]) -> int:
+    """Write what tasting notes say of each wine, where there are any; how many are counted."""
+    notes = read_note_log(folder, log, with_whose=False)
+    if len(notes):
+        say(f"counting {len(notes):,} notes")
+        write_note_counts(staging / NOTES, log.wines["wine"][notes.rows], notes.days, notes.bags)
+    return len(notes)
 
 
 def _named_wines(folder: DataFolder) -> Iterator[dict[str, Any]]:

@@ -28,14 +28,14 @@ def rows(small_world):
 def towers(rows):
     torch.manual_seed(5)
     net = TowersNet(len(rows.encoder.vocabulary), Shape(embedding=6, vector=8, heads=2, hidden=12))
-    wines, _ = wine_inputs(rows.encoder, rows.log.wines, rows.counts, int(rows.days.max()))
+    wines, _ = wine_inputs(rows.encoder, rows.log.wines, rows.counts, int(rows.days.max()), with_notes=False)
     net.standardise(torch.from_numpy(wines.wine))
     return TorchTowers(net.eval())
 
 
 @pytest.fixture(scope="module")
 def wines(rows):
-    return wine_inputs(rows.encoder, rows.log.wines, rows.counts, int(day_of(rows.as_of).max()))[0]
+    return wine_inputs(rows.encoder, rows.log.wines, rows.counts, int(day_of(rows.as_of).max()), with_notes=False)[0]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,9 @@ def test_wines_as_of_a_day_know_nothing_of_later_events(rows):
     known = day_of(rows.log.events["moment"]) < day
     earlier = counts_of(rows.log, known)
     for given, wanted in zip(
-        wine_inputs(rows.encoder, rows.log.wines, rows.counts, day), wine_inputs(rows.encoder, rows.log.wines, earlier, day), strict=True
+        wine_inputs(rows.encoder, rows.log.wines, rows.counts, day, with_notes=False),
+        wine_inputs(rows.encoder, rows.log.wines, earlier, day, with_notes=False),
+        strict=True,
     ):
         if hasattr(given, "wine"):
             np.testing.assert_array_equal(given.wine, wanted.wine)
@@ -82,8 +84,8 @@ def test_wines_as_of_a_day_know_nothing_of_later_events(rows):
 def test_a_hidden_wine_looks_like_one_that_nobody_has_rated(rows):
     day = int(rows.days.max())
     hidden = np.arange(len(rows.log.wines)) % 2 == 0
-    shown, likes = wine_inputs(rows.encoder, rows.log.wines, rows.counts, day, hidden)
-    plain, plain_likes = wine_inputs(rows.encoder, rows.log.wines, rows.counts, day)
+    shown, likes = wine_inputs(rows.encoder, rows.log.wines, rows.counts, day, hidden, with_notes=False)
+    plain, plain_likes = wine_inputs(rows.encoder, rows.log.wines, rows.counts, day, with_notes=False)
     assert likes[hidden].max() == 0
     np.testing.assert_array_equal(likes[~hidden], plain_likes[~hidden])
     np.testing.assert_array_equal(shown.wine[~hidden], plain.wine[~hidden])

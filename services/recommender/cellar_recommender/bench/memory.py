@@ -18,6 +18,7 @@ from cellar_recommender.serving.catalogue import Catalogue, map_catalogue, own_d
 from cellar_recommender.serving.member_vectors import some_members
 from cellar_recommender.serving.recommender import Recommender
 from cellar_shared.errors import CellarError
+from cellar_shared.features.counts import ARRAYS
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.opening import open_store
 
@@ -119,8 +120,10 @@ def _touch(catalogue: Catalogue, generation: Generation) -> None:
     arrays += [
         generation.index.identities,
         generation.index.rows,
-        *(getattr(generation.counts, name) for name in generation.counts.__slots__),
+        *(getattr(generation.counts, name) for name in ARRAYS),
     ]
+    if generation.counts.notes is not None:
+        arrays += [getattr(generation.counts.notes, name) for name in generation.counts.notes.__slots__]
     for array in arrays:
         np.ascontiguousarray(array).reshape(-1).view(np.uint8)[::4096].sum()
     # Under a filter that leaves much, every code is scanned.

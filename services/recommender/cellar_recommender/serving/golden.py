@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,12 +14,15 @@ from cellar_shared.bundle.golden import asked_of_arrays, asked_to_arrays
 from cellar_shared.errors import Incompatible
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.histories import Histories, Questions
+from cellar_shared.features.note_counts import NoteCounts
 from cellar_shared.features.wines import Wines
 
 # What another machine's vector instructions and another build of the runtime may move a score: vectors and leaves are of
 # size 1 and summed in float32; a wrong feature moves scores by 1e-2 and more.
 REPLAY_TOLERANCE: Final = 1e-3
 MOST_OFF: Final = 0.02  # of the forest's scores may be off by more: a source's score beside a threshold takes the other leaf
+
+_NOTES: Final = "notes_"  # before the names of note counts' arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class GoldenCases:
     def to_bytes(self) -> bytes:
         """The cases as a NumPy archive of plain arrays."""
         arrays = asked_to_arrays(self.histories, self.counts)
+        if self.counts.notes is not None:
+            arrays |= {f"{_NOTES}{name}": np.asarray(getattr(self.counts.notes, name)) for name in NoteCounts.__slots__}
         arrays |= {"as_of": np.int64(self.as_of), "wines": self.wines, "tower": self.tower, "ranked": self.ranked}
         stream = io.BytesIO()
         np.savez_compressed(stream, **arrays)
@@ -51,6 +56,8 @@ class GoldenCases:
         """The cases that `to_bytes` wrote."""
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             histories, counts = asked_of_arrays(arrays)
+            if f"{_NOTES}wines" in arrays:
+                counts = replace(counts, notes=NoteCounts(**{name: arrays[f"{_NOTES}{name}"] for name in NoteCounts.__slots__}))
             return cls(histories, int(arrays["as_of"]), arrays["wines"], counts, arrays["tower"], arrays["ranked"])
 
     def replay(self, answer: Callable[[GoldenCases], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]) -> None:

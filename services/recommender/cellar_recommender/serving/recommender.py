@@ -21,11 +21,12 @@ from cellar_recommender.serving.towers import MemberInputs, OnnxTowers
 from cellar_shared.bundle.arrays import array_of
 from cellar_shared.bundle.manifest import BundleManifest, require_same_data
 from cellar_shared.bundle.opening import read_bundle, unpacked
-from cellar_shared.errors import BadInput
+from cellar_shared.errors import BadInput, Incompatible
 from cellar_shared.events.moments import counted_before
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
 from cellar_shared.features.histories import Histories, Questions
+from cellar_shared.features.terms import terms_fingerprint
 from cellar_shared.features.vocabulary import Vocabulary
 from cellar_shared.features.wines import Wines, no_wines
 from cellar_shared.liking.predictor import Predictor
@@ -38,6 +39,10 @@ VOCABULARY_FILE: Final = "vocabulary.npy"
 ITEM_ITEM_FILE: Final = "item_item.npz"
 GOLDEN_FILE: Final = "golden.npz"
 LIKING: Final = "preference"  # the folder of the preference bundle packed in, and the fact that names its version
+
+# Settings of a bundle: whether its towers read tasting notes, and then what their words became terms by.
+NOTES: Final = "notes"
+TERMS_FINGERPRINT: Final = "terms_fingerprint"
 
 _ITEM_ITEM: Final = ("identities", "weights", "columns", "offsets")
 
@@ -68,7 +73,8 @@ class Recommender:
     def of_files(cls, manifest: BundleManifest, files: Mapping[str, bytes]) -> Self:
         """The recommender out of a bundle's files; BadInput when one is missing or is not what its name says.
 
-        The preference bundle packed in is replayed here; Incompatible when it answers otherwise, or belongs to other data.
+        The preference bundle packed in is replayed here; Incompatible when it answers otherwise, or belongs to other data, or
+        when the bundle read other terms of tasting notes than this code makes.
         """
         try:
             vocabulary = Vocabulary(array_of(files[VOCABULARY_FILE]))
@@ -77,9 +83,13 @@ class Recommender:
             limit = int(manifest.settings["history_limit"])
             forest = Forest(files[RANKER_FILE])
             trees = Trees.from_bytes(files[TREES_FILE])
+            with_notes = bool(manifest.settings.get(NOTES, False))
         except (KeyError, ValueError) as error:
             raise BadInput(f"the bundle lacks or garbles {error}; take it from where it was written") from error
-        return cls(manifest, Sources(Encoder(vocabulary), towers, item_item), forest, limit, trees, _liking(manifest, files))
+        if with_notes and manifest.settings[TERMS_FINGERPRINT] != terms_fingerprint():
+            raise Incompatible(f"bundle {manifest.version} learnt with other terms of tasting notes than this code has; train again")
+        sources = Sources(Encoder(vocabulary), towers, item_item, with_notes)
+        return cls(manifest, sources, forest, limit, trees, _liking(manifest, files))
 
     def asked(self, questions: Questions, counts: RunningCounts) -> Asked:
         """What sources and ranker read of the members who ask; histories no longer than `history_limit`."""

@@ -66,11 +66,12 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a bundle retrieves with."""
+    """What a bundle retrieves with; `with_notes`: its towers read what tasting notes say of a wine."""
 
     encoder: Encoder
     towers: Towers
     item_item: ItemItem
+    with_notes: bool = False
 
     def shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
         """The catalogue as of 00:00 UTC of `day`."""
@@ -78,7 +79,7 @@ class Sources:
         return Shelf(wines, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "likes", "vectors")))
 
     def _part_of_shelf(self, wines: Wines, counts: RunningCounts, day: int) -> Shelf:
-        inputs, likes = wine_inputs(self.encoder, wines, counts, day)
+        inputs, likes = wine_inputs(self.encoder, wines, counts, day, with_notes=self.with_notes)
         return Shelf(wines, inputs.wine[:, : len(WINE_FEATURES)], likes, self.towers.wines(inputs))
 
     def scores(self, asked: Asked, shelf: Shelf) -> dict[str, Float32s]:

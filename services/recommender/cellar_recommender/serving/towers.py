@@ -14,6 +14,8 @@ from cellar_shared.features.candidates import WINE_FEATURES
 from cellar_shared.features.counts import LIKED, RunningCounts
 from cellar_shared.features.encoder import Encoded, Encoder
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Histories, Questions
+from cellar_shared.features.note_counts import NOTES
+from cellar_shared.features.terms import TERMS
 from cellar_shared.features.wines import Wines
 
 Float32s = npt.NDArray[np.float32]
@@ -25,6 +27,8 @@ WINDOWS_DAYS: Final = (30, 90, 365)  # recent likes; beside them those of all ti
 WINDOWS: Final = (*(f"{days}d" for days in WINDOWS_DAYS), "ever")
 FACTS: Final = ("body", "acidity", "log_price")
 WINE_INPUTS: Final = len(WINE_FEATURES) + len(WINDOWS) + 2 * len(FACTS)
+NOTE_INPUTS: Final = TERMS + 1  # behind the others, where a bundle reads notes
+NOTES_BELIEF: Final = 2.0  # notes' worth of belief that a wine's notes do not hold a term (judgement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,9 @@ class MemberInputs:
 
 @dataclass(frozen=True, slots=True)
 class WineInputs:
-    """What the wine tower reads of W wines: `wine` (W, WINE_INPUTS) float32 as of a day, `wine_codes` (W, codes) int64."""
+    """What the wine tower reads of W wines: `wine` (W, WINE_INPUTS, with notes NOTE_INPUTS more) float32 as of a day, and `wine_codes`
+    (W, codes) int64.
+    """
 
     wine: Float32s
     wine_codes: Int64s
@@ -116,11 +122,12 @@ def everyones_likes(counts: RunningCounts, day: int) -> Float32s:
 
 
 def wine_inputs(
-    encoder: Encoder, wines: Wines, counts: RunningCounts, day: int, is_hidden: Bools | None = None
+    encoder: Encoder, wines: Wines, counts: RunningCounts, day: int, is_hidden: Bools | None = None, *, with_notes: bool
 ) -> tuple[WineInputs, Float32s]:
     """What the wine tower reads of `wines` as of 00:00 UTC of `day`, and their recent likes (wines, windows).
 
-    Where `is_hidden` (wines,), the wine is shown as one that nobody has rated and no vocabulary knows (training only).
+    Where `is_hidden` (wines,), the wine is shown as one that nobody has rated or noted anything of, and no vocabulary knows (training
+    only). `with_notes`: what tasting notes say is among the inputs, zeros where the counts hold none.
     """
     features, codes = encoder.encode_wines(_questions(wines, day), counts, is_hidden)
     likes = recent_likes(counts, wines, day)
@@ -128,7 +135,20 @@ def wine_inputs(
         likes = likes * ~is_hidden[:, None]
     facts = np.stack([wines[name] for name in FACTS], axis=1)
     columns = [features, np.log1p(likes), np.nan_to_num(facts), np.isnan(facts)]
+    if with_notes:
+        columns.append(_noted(wines, counts, day, is_hidden))
     return WineInputs(np.concatenate(columns, axis=1).astype(np.float32), codes), likes
+
+
+def _noted(wines: Wines, counts: RunningCounts, day: int, is_hidden: Bools | None) -> Float32s:
+    """In which share of each wine's notes each term stands, and the log of 1 + their number; (wines, NOTE_INPUTS)."""
+    if counts.notes is None:
+        return np.zeros((len(wines), NOTE_INPUTS), dtype=np.float32)
+    counted = counts.notes.before(wines["wine"], day).astype(np.float32)
+    if is_hidden is not None:
+        counted[is_hidden] = 0.0
+    notes = counted[:, NOTES, None]
+    return np.concatenate([counted[:, :TERMS] / (notes + NOTES_BELIEF), np.log1p(notes)], axis=1)
 
 
 def _questions(wines: Wines, day: int) -> Questions:

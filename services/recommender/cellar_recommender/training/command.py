@@ -14,6 +14,7 @@ Data = Annotated[Path, typer.Option("--data", help="The data folder.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Processor threads to use; 0 takes all.")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="At most so many passes of the towers.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Trees of the ranker.")]
+Notes = Annotated[bool, typer.Option("--notes/--no-notes", help="Read tasting notes, where the data has some.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 
 
@@ -25,6 +26,7 @@ def train(
     preference: Annotated[
         Path | None, typer.Option("--preference", help="A preference bundle to pack in: answers then say the chance of a like.")
     ] = None,
+    notes: Notes = True,
     rounds: Rounds = 240,
     seed: Annotated[int, typer.Option("--seed")] = 20,
     threads: Threads = 0,
@@ -47,6 +49,7 @@ def train(
             threads=threads or os.cpu_count() or 1,
             step=step,
             preference=preference,
+            with_notes=notes,
         )
     reporter.result(
         {"bundle": str(out), "version": manifest.version, "trained_through": manifest.trained_through, "metrics": manifest.metrics},
@@ -60,6 +63,7 @@ def evaluate(
     bundle: Annotated[Path | None, typer.Option("--bundle", help="Judge this bundle on likes it did not learn from.")] = None,
     baselines: Annotated[bool, typer.Option("--baselines/--no-baselines", help="Judge the baselines beside it.")] = True,
     ablations: Annotated[bool, typer.Option("--ablations/--no-ablations", help="Judge it without its parts as well.")] = False,
+    notes: Notes = True,
     split: Annotated[list[str] | None, typer.Option("--split", help="Only these splits (may be given again).")] = None,
     epochs: Epochs = 6,
     rounds: Rounds = 240,
@@ -76,14 +80,23 @@ def evaluate(
 
     reporter = Reporter(as_json)
     settings = Settings(Recipe(epochs=epochs, seed=seed), rounds)
-    if bundle is not None and (split or ablations):
-        raise BadInput("--split and --ablations are about the recipe; a bundle is judged on whatever it was not fitted on: leave them out")
+    if bundle is not None and (split or ablations or not notes):
+        raise BadInput(
+            "--split, --ablations, --no-notes are about the recipe; a bundle is judged on whatever it was not fitted on: leave them out"
+        )
     if bundle is not None:
         evaluation = evaluate_bundle(data, bundle, baselines=baselines, seed=seed, say=reporter.say)
     else:
         used = threads or os.cpu_count() or 1
         evaluation = evaluate_recipe(
-            data, settings, only=tuple(split or ()), baselines=baselines, ablations=ablations, threads=used, reporter=reporter
+            data,
+            settings,
+            only=tuple(split or ()),
+            baselines=baselines,
+            ablations=ablations,
+            threads=used,
+            reporter=reporter,
+            with_notes=notes,
         )
     write(evaluation, out)
     reporter.result({"out": str(out), "splits": [verdict.name for verdict in evaluation.splits]}, table_of(evaluation))

@@ -26,6 +26,7 @@ from cellar_shared.evaluation.splits import FEWEST_ROWS, Split, make_splits
 from cellar_shared.events.moments import NEVER, iso_of
 from cellar_shared.events.tables import DataFolder
 from cellar_shared.store.looking_back import counts_of
+from cellar_shared.store.note_log import NoteLog, read_note_log
 from cellar_shared.store.rating_log import RatingLog, read_rating_log
 
 Step = Callable[[str], None]
@@ -34,7 +35,8 @@ SPLITS_SEED: Final = 20  # not the recipe's: another seed is another run of the 
 PROTOCOL: Final = """Each split's models learn only from ratings before the split's cut. A question is a rating that was a like,
 asked as of its own moment: it sees its member's earlier ratings and what others had rated before that day. The whole catalogue
 is ranked, less what the member had rated before, also where a split lets the models look at the first few of those ratings only.
-Parameters stop at the cut, features go on. One like is right: NDCG@10 is 1 / log2(2 + rank) within the first ten.
+Parameters stop at the cut, features go on. Tasting notes count as ratings do, those of members and wines that a split leaves out of its
+counts nowhere; so nothing was noted of wines that nobody has rated. One like is right: NDCG@10 is 1 / log2(2 + rank) within the first ten.
 
 "recommender" is the whole: candidates of all sources, ordered by the ranker; "towers" is retrieval alone. What is not among the
 candidates stands behind them, in the towers' order. "without" a source: the same ranker, on what the other sources propose.
@@ -53,12 +55,24 @@ first ten with those of what was liked."""
 
 
 def evaluate_recipe(
-    data: Path, settings: Settings, *, only: tuple[str, ...], baselines: bool, ablations: bool, threads: int, reporter: Reporter
+    data: Path,
+    settings: Settings,
+    *,
+    only: tuple[str, ...],
+    baselines: bool,
+    ablations: bool,
+    threads: int,
+    reporter: Reporter,
+    with_notes: bool = True,
 ) -> Evaluation:
-    """Learn on each split's past and judge it there; BadInput when the data is too small."""
+    """Learn on each split's past and judge it there; BadInput when the data is too small.
+
+    `with_notes`: the towers read tasting notes, where the data has some.
+    """
     began = time.monotonic()
     folder = DataFolder.open(data)
     log = read_rating_log(folder)
+    notes = read_note_log(folder, log) if with_notes else NoteLog.none()
     liked = log.events["liked"].astype(bool)
     splits = []
     for split in make_splits(log, SPLITS_SEED, only):
@@ -75,7 +89,8 @@ def evaluate_recipe(
         for split in splits:
             key = (split.cut, split.train.tobytes())
             if key not in learned:
-                learned = {key: learn(log, split.train, split.visible, split.counted, settings, threads, _named(step, split.name))}
+                told = _named(step, split.name)
+                learned = {key: learn(log, split.train, split.visible, split.counted, settings, threads, told, notes)}
             verdict = _judge(log, split, learned[key], settings, baselines, ablations)
             verdicts.append(verdict)
             step(split.name)
@@ -97,7 +112,8 @@ def evaluate_bundle(data: Path, bundle: Path, *, baselines: bool, seed: int, say
     seen = np.isin(log.event_ids, learnt_from(bundle))
     unseen = dated & ~seen
     say(f"{int((dated & seen).sum()):,} ratings that the bundle was fitted on are left out, {int(unseen.sum()):,} remain")
-    rows = LikedRows(log, dated, counts_of(log, dated), recommender.sources.encoder, unseen)
+    notes = read_note_log(folder, log) if recommender.sources.with_notes else None
+    rows = LikedRows(log, dated, counts_of(log, dated, notes), recommender.sources.encoder, unseen)
     if not len(rows):
         raise BadInput(f"{bundle} was fitted on every like of {data}; hold some out (train --hold-out 30d) or bring newer ones")
     contest = Contest(recommender.sources, recommender.forest, learn_scorers(log, dated & seen) if baselines else {})

@@ -68,11 +68,10 @@ def fit_towers(
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    net = TowersNet(len(rows.encoder.vocabulary), recipe.shape)
     days = np.quantile(rows.days, (0.3, 0.5, 0.7, 0.9)).astype(np.int64)
-    net.standardise(
-        torch.from_numpy(np.concatenate([wine_inputs(rows.encoder, rows.log.wines, rows.counts, int(day))[0].wine for day in days]))
-    )
+    sample = [wine_inputs(rows.encoder, rows.log.wines, rows.counts, int(day), with_notes=rows.with_notes)[0].wine for day in days]
+    net = TowersNet(len(rows.encoder.vocabulary), recipe.shape, sample[0].shape[1])
+    net.standardise(torch.from_numpy(np.concatenate(sample)))
     trainer = _Trainer(net, rows, recipe, rng)
     best, best_at, kept = -np.inf, 0, None
     for epoch in range(1, (epochs or recipe.epochs) + 1):
@@ -163,7 +162,7 @@ class _Trainer:
         day = int(rows.days[places].min())
         wines = rows.log.wines[offered]
         wines["producer"][is_hidden & (self.rng.random(len(offered)) < recipe.new_producers)] = UNKNOWN
-        wine = tensors(wine_inputs(rows.encoder, wines, rows.counts, day, is_hidden)[0].inputs())
+        wine = tensors(wine_inputs(rows.encoder, wines, rows.counts, day, is_hidden, with_notes=rows.with_notes)[0].inputs())
         kept_wine = (torch.rand(len(offered), CODES) >= recipe.names_dropped).float()
         kept_wine[:, WINE_CODE] = (torch.rand(len(offered)) >= recipe.wine_dropped).float()
         member = tensors(rows.batch(places, span).inputs())

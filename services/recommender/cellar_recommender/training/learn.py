@@ -31,6 +31,7 @@ from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.encoder import Encoder
 from cellar_shared.store.looking_back import counts_of, vocabulary_of
+from cellar_shared.store.note_log import NoteLog
 from cellar_shared.store.rating_log import RatingLog
 
 Bools = npt.NDArray[np.bool_]
@@ -64,8 +65,19 @@ class Learned:
     metrics: dict[str, float]
 
 
-def learn(log: RatingLog, train: Bools, visible: Bools, counted: Bools, settings: Settings, threads: int, step: Step) -> Learned:
+def learn(
+    log: RatingLog,
+    train: Bools,
+    visible: Bools,
+    counted: Bools,
+    settings: Settings,
+    threads: int,
+    step: Step,
+    notes: NoteLog | None = None,
+) -> Learned:
     """Learn from the ratings that `train` marks; histories come from `visible`, counts from `counted` ((ratings,) bool).
+
+    Of `notes` those count that are counted beside these ratings; where there are none, the towers do not read any.
 
     `step` hears of progress; BadInput when there are too few likes. Same input, settings and machine give the same result.
     """
@@ -75,7 +87,7 @@ def learn(log: RatingLog, train: Bools, visible: Bools, counted: Bools, settings
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     moments = log.events["moment"]
-    counts = counts_of(log, counted)
+    counts = counts_of(log, counted, notes)
     begin = int(np.quantile(moments[liked], 1 - RANKER_SHARE))
     past = train & (moments < begin)
     encoder = Encoder(vocabulary_of(log, past, NAME_FEWEST))
@@ -87,7 +99,7 @@ def learn(log: RatingLog, train: Bools, visible: Bools, counted: Bools, settings
         lambda note: step(f"past {note}"),
         judge=lambda towers: judge_towers(towers, encoder, validation) if len(validation) else 0.0,
     )
-    earlier = Sources(encoder, towers, item_item_of(log, past))
+    earlier = Sources(encoder, towers, item_item_of(log, past), counts.notes is not None)
     later = LikedRows(log, visible, counts, encoder, _latest(log, liked & (moments >= after), MOST_ROWS))
     judged = judged_candidates(later, earlier, settings.recipe.seed)
     step(f"{len(judged.sizes):,} looks at likes for the ranker")
@@ -97,7 +109,8 @@ def learn(log: RatingLog, train: Bools, visible: Bools, counted: Bools, settings
     rows = LikedRows(log, visible, counts, encoder, train)
     towers, _ = fit_towers(rows, settings.recipe, step, epochs=epochs)
     metrics = {"tower_epochs": float(epochs), "ranker_looks": float(len(judged.sizes))}
-    return Learned(Sources(encoder, towers, item_item_of(log, train)), towers, ranker, Forest(ranker), counts, epochs, metrics)
+    sources = Sources(encoder, towers, item_item_of(log, train), rows.with_notes)
+    return Learned(sources, towers, ranker, Forest(ranker), counts, epochs, metrics)
 
 
 def steps_of(settings: Settings) -> int:
@@ -107,7 +120,7 @@ def steps_of(settings: Settings) -> int:
 
 def judge_towers(towers: TorchTowers, encoder: Encoder, rows: LikedRows) -> float:
     """NDCG of the towers alone over the whole catalogue, to its end: a month holds few questions, and few answers among the first ten."""
-    alone = Sources(encoder, towers, item_item_of(rows.log, np.zeros(len(rows.log.events), dtype=bool)))
+    alone = Sources(encoder, towers, item_item_of(rows.log, np.zeros(len(rows.log.events), dtype=bool)), rows.with_notes)
     gains = []
     for group in groups(rows, rows.latest(), alone):
         scores = towers.members(group.asked.member) @ group.shelf.vectors.T

@@ -57,12 +57,13 @@ class TowersNet(nn.Module):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, vocabulary: int, shape: Shape) -> None:
+    def __init__(self, vocabulary: int, shape: Shape, inputs: int = WINE_INPUTS) -> None:
+        """Towers over a `vocabulary` of names, whose wine tower reads so many `inputs` beside them."""
         super().__init__()
         self.shape = shape
         width = shape.embedding
-        self.register_buffer("centre", torch.zeros(WINE_INPUTS))
-        self.register_buffer("spread", torch.ones(WINE_INPUTS))
+        self.register_buffer("centre", torch.zeros(inputs))
+        self.register_buffer("spread", torch.ones(inputs))
         self.names = nn.Embedding(vocabulary, width)
         self.tasted_names = nn.Embedding(vocabulary, width)
         for table in (self.names, self.tasted_names):
@@ -73,8 +74,8 @@ class TowersNet(nn.Module):
         self.nothing = nn.Parameter(torch.zeros(shape.heads))
         self.member = _layers(shape.heads * width + shape.hidden + len(POOLED) + 3 + SEASON, shape, shape.dropout)
         self.member_direct = nn.Linear(shape.heads * width, shape.vector, bias=False)
-        self.wine = _layers(width + WINE_INPUTS, shape, 0.0)
-        self.wine_direct = nn.Linear(width + WINE_INPUTS, shape.vector)
+        self.wine = _layers(width + inputs, shape, 0.0)
+        self.wine_direct = nn.Linear(width + inputs, shape.vector)
 
     def standardise(self, wine: Tensor) -> None:
         """Take centre and spread of the wine tower's inputs from a sample."""

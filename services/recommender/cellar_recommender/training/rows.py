@@ -50,6 +50,11 @@ class LikedRows:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def with_notes(self) -> bool:
+        """Do towers that learn from these rows read tasting notes? Where there are any."""
+        return self.counts.notes is not None
+
     def latest(self) -> Span:
         """Each row's newest HISTORY_LIMIT ratings."""
         return self.full.latest(HISTORY_LIMIT)

@@ -18,7 +18,9 @@ from cellar_recommender.serving.recommender import (
     ITEM_ITEM_FILE,
     MEMBER_TOWER_FILE,
     MODEL,
+    NOTES,
     RANKER_FILE,
+    TERMS_FINGERPRINT,
     VOCABULARY_FILE,
     WINE_TOWER_FILE,
     Recommender,
@@ -39,6 +41,8 @@ from cellar_shared.events.tables import DataFolder
 from cellar_shared.features.counts import group_keys
 from cellar_shared.features.fingerprint import feature_fingerprint
 from cellar_shared.features.histories import UNKNOWN_VINTAGE, Histories
+from cellar_shared.features.terms import terms_fingerprint
+from cellar_shared.store.note_log import NoteLog, read_note_log
 from cellar_shared.store.rating_log import RatingLog, before_the_last, read_rating_log
 
 GOLDEN_LENGTHS: Final = (0, 1, 2, 3, 5, 8, 13, 21, 34, 0, 1, 5)  # tastings of each golden history
@@ -50,21 +54,31 @@ Step = Callable[[str], None]
 
 
 def train(
-    data: Path, out: Path, *, hold_out_days: int, settings: Settings, threads: int, step: Step, preference: Path | None = None
+    data: Path,
+    out: Path,
+    *,
+    hold_out_days: int,
+    settings: Settings,
+    threads: int,
+    step: Step,
+    preference: Path | None = None,
+    with_notes: bool = True,
 ) -> BundleManifest:
     """Learn from the ratings of `data` before its last `hold_out_days` and write the bundle `out`; `step` hears of progress.
 
     The preference bundle at `preference` is packed in: what the service then says a chance with. Whatever it was fitted on counts as
-    what the new bundle was fitted on.
+    what the new bundle was fitted on. `with_notes`: the towers read tasting notes, where the data has some.
     """
     require_new(out)
     folder = DataFolder.open(data)
     pack = Packed.none() if preference is None else Packed.of(preference, folder)
     log = read_rating_log(folder)
     through, learnable = before_the_last(log, hold_out_days, data)
-    learned = learn(log, learnable, learnable, learnable, settings, threads, step)
+    notes = read_note_log(folder, log) if with_notes else NoteLog.none()
+    learned = learn(log, learnable, learnable, learnable, settings, threads, step, notes)
+    noted = notes.event_ids[notes.counted(log, learnable)]
     golden = _golden(log, learnable, learned, through)
-    rows = np.union1d(log.event_ids[learnable], pack.rows)
+    rows = np.union1d(np.union1d(log.event_ids[learnable], noted), pack.rows)
     files = {**_files(learned, golden), ROWS_FILE: npy_of(rows), **pack.files}
     step("exported to ONNX")
     manifest = BundleManifest.draft(
@@ -73,8 +87,14 @@ def train(
         feature_fingerprint=feature_fingerprint(),
         namespace=folder.manifest.namespace,
         scale=folder.manifest.scale,
-        settings={"history_limit": HISTORY_LIMIT, "recipe": msgspec.to_builtins(settings), "hold_out_days": hold_out_days},
-        facts={**_facts(folder, log, learned, learnable), **pack.facts},
+        settings={
+            "history_limit": HISTORY_LIMIT,
+            "recipe": msgspec.to_builtins(settings),
+            "hold_out_days": hold_out_days,
+            NOTES: learned.sources.with_notes,
+            **({TERMS_FINGERPRINT: terms_fingerprint()} if learned.sources.with_notes else {}),
+        },
+        facts={**_facts(folder, log, learned, learnable), "notes": len(noted), **pack.facts},
         metrics=learned.metrics,
     )
     recommender = Recommender.of_files(manifest, files)
@@ -109,7 +129,8 @@ def _files(learned: Learned, golden: GoldenCases) -> dict[str, bytes]:
     sources = learned.sources
     encoded = sources.encoder.encode(golden.questions, golden.counts)
     member = MemberInputs.of(encoded, golden.questions.as_of)
-    wine, _ = wine_inputs(sources.encoder, golden.wines, golden.counts, int(counted_before(np.array([golden.as_of]))[0]))
+    day = int(counted_before(np.array([golden.as_of]))[0])
+    wine, _ = wine_inputs(sources.encoder, golden.wines, golden.counts, day, with_notes=sources.with_notes)
     member_tower, wine_tower = export_towers(learned.towers, member, wine)
     return {
         MEMBER_TOWER_FILE: member_tower,

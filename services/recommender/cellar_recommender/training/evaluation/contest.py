@@ -128,13 +128,14 @@ class Contest:
         for source in SOURCES if self.is_taken_apart else ():
             fewer = without(retrieved, source, group.rated)
             yield f"without {source}", order_of_all(fewer, rank(self.forest, self.sources, group.asked, group.shelf, fewer))
+        day = int(rows.days[group.places[0]])
         if self.is_by_facts:
             wines, hidden = group.shelf.wines.copy(), np.ones(len(group.shelf.wines), dtype=bool)
             wines["producer"] = UNKNOWN  # many have one wine only
-            inputs, _ = wine_inputs(self.sources.encoder, wines, rows.counts, int(rows.days[group.places[0]]), hidden)
+            inputs, _ = wine_inputs(self.sources.encoder, wines, rows.counts, day, hidden, with_notes=self.sources.with_notes)
             yield BY_FACTS, np.asarray(self.sources.towers.members(group.asked.member) @ self.sources.towers.wines(inputs).T, np.float32)
         if self.uncorrected is not None:
-            inputs, _ = wine_inputs(self.sources.encoder, group.shelf.wines, rows.counts, int(rows.days[group.places[0]]))
+            inputs, _ = wine_inputs(self.sources.encoder, group.shelf.wines, rows.counts, day, with_notes=self.sources.with_notes)
             vectors = self.uncorrected.members(group.asked.member), self.uncorrected.wines(inputs)
             yield NO_LOGQ, np.asarray(vectors[0] @ vectors[1].T, dtype=np.float32)
 
