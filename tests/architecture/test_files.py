@@ -64,6 +64,17 @@ def test_no_module_reads_or_writes_pickles(modules, root):
                 assert any(keyword.arg == "allow_pickle" for keyword in node.keywords), f"{module.relative_to(root)}:{node.lineno}"
 
 
+def test_arrays_are_read_by_one_thread_at_a_time(modules, root):
+    readers = {"np.load", "numpy.load", "np.memmap", "np.lib.format.read_array", "np.lib.npyio.NpzFile"}
+    calls = {
+        str(module.relative_to(root))
+        for module in modules
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in readers
+    }
+    assert calls == {"shared/cellar_shared/npy.py"}  # which says why
+
+
 def test_every_module_with_code_says_what_it_is_for(modules, root):
     for module in modules:
         tree = ast.parse(module.read_text("utf-8"))

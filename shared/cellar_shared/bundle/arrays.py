@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cellar_shared.npy import read_npy
+
 
 def npy_of(array: npt.NDArray[Any]) -> bytes:
     """The array as the content of an .npy file."""
@@ -18,5 +20,4 @@ def npy_of(array: npt.NDArray[Any]) -> bytes:
 
 def array_of(content: bytes) -> npt.NDArray[Any]:
     """The array that `npy_of` wrote; ValueError where it is none."""
-    array: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    return array
+    return read_npy(io.BytesIO(content))

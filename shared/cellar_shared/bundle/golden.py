@@ -13,6 +13,7 @@ import numpy.typing as npt
 from cellar_shared.errors import Incompatible
 from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.histories import Histories, Questions
+from cellar_shared.npy import read_npz
 
 # What another machine's vector instructions and another build of the runtime may move a probability. Measured on the
 # exported network against torch: under 1e-6; a wrong feature moves it by 1e-3 and more.
@@ -45,10 +46,10 @@ class GoldenCases:
     @classmethod
     def from_bytes(cls, content: bytes) -> GoldenCases:
         """The cases that `to_bytes` wrote."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            histories, counts = asked_of_arrays(arrays)
-            questions = Questions(histories=histories, **{name: arrays[f"question_{name}"] for name in _QUESTION})
-            return cls(questions, counts, arrays["probabilities"])
+        arrays = read_npz(io.BytesIO(content))
+        histories, counts = asked_of_arrays(arrays)
+        questions = Questions(histories=histories, **{name: arrays[f"question_{name}"] for name in _QUESTION})
+        return cls(questions, counts, arrays["probabilities"])
 
     def replay(self, answer: Answer) -> float:
         """Ask every question again; the largest difference found. Incompatible when it is past REPLAY_TOLERANCE."""

@@ -18,6 +18,7 @@ from cellar_shared.durable import write_durably
 from cellar_shared.events.manifest import DataManifest
 from cellar_shared.events.moments import moment_of
 from cellar_shared.events.pushed import Event, RatingEvent, is_like, vintage_number
+from cellar_shared.npy import map_npy
 
 FOLDER: Final = "imported"
 
@@ -35,7 +36,7 @@ class ImportedEvents:
         """Those of the data folder at `data` that were noted; the arrays are mapped."""
         facts = manifest.tables.get("ratings")
         files = [] if facts is None else [data / FOLDER / f"{digest}.npy" for digest in facts.parts.values()]
-        return cls([np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray) for file in files if file.is_file()])
+        return cls([map_npy(file) for file in files if file.is_file()])
 
     def knows(self, event: Event) -> Literal["duplicate", "conflict"] | None:
         """Was the event imported: as it is, or with other content? None when it was not."""

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from cellar_shared.features.identity import UNKNOWN, mixed
 from cellar_shared.features.note_counts import NoteCounts
 from cellar_shared.features.wines import Wines
+from cellar_shared.npy import map_npy
 
 DAY_BITS: Final = 20  # 2**20 days reach the year 4840
 YEAR_DAYS: Final = 365
@@ -141,7 +142,7 @@ class RunningCounts:
     @classmethod
     def mapped(cls, folder: Path) -> RunningCounts:
         """The counts in `folder`, memory-mapped, without notes."""
-        arrays: dict[str, Any] = {name: _plain(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)) for name in ARRAYS}
+        arrays: dict[str, Any] = {name: map_npy(folder / f"{name}.npy") for name in ARRAYS}
         return cls(**arrays)
 
     def write(self, folder: Path) -> None:
@@ -197,11 +198,6 @@ def _by_step(steps: Int64s, values: Float64s) -> tuple[Int64s, Float64s]:
     order = np.argsort(steps, kind="stable")
     distinct, first = np.unique(steps[order], return_index=True)
     return distinct, np.add.reduceat(values[order], first, axis=0) if len(first) else values
-
-
-def _plain(mapped: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The mapped array without numpy.memmap's own class, whose every slice costs microseconds; the mapping stays."""
-    return mapped.view(np.ndarray)
 
 
 def shrink_to_long_run(year: Float64s, year_rated: Float64s, ever: Float64s, ever_rated: Float64s, prior: float | Float64s) -> Float64s:

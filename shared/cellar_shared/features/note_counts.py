@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_shared.features.terms import TERMS
+from cellar_shared.npy import map_npy
 
 DAY_BITS: Final = 20  # as in `counts`
 NOTES: Final = TERMS  # the column behind the terms': how many notes there were
@@ -59,7 +60,7 @@ class NoteCounts:
     @classmethod
     def mapped(cls, folder: Path) -> Self:
         """The counts in `folder`, memory-mapped."""
-        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray) for name in cls.__slots__))
+        return cls(*(map_npy(folder / f"{name}.npy") for name in cls.__slots__))
 
 
 def count_notes(wines: Int64s, days: Int64s, bags: npt.NDArray[np.uint64], reserve: Reserve | None = None) -> NoteCounts:

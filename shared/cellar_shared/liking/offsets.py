@@ -19,6 +19,7 @@ from cellar_shared.errors import CellarError
 from cellar_shared.events.moments import MICROSECONDS_PER_DAY, NEVER, day_of, midnight_before, moment_of
 from cellar_shared.features.histories import Events, Histories, Questions, wines_of
 from cellar_shared.liking.predictor import MODEL, Predictor
+from cellar_shared.npy import read_npz
 from cellar_shared.store.generation import Generation
 from cellar_shared.store.port import Store, StoreUnavailable
 
@@ -56,8 +57,8 @@ def trailing_now(predictor: Predictor, generation: Generation, store: Store) -> 
 def _read(file: Path) -> TrailingOffset | None:
     """What was kept in `file`; None where there is nothing or nothing that can be read."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return TrailingOffset(int(arrays["first_day"]), arrays["offsets"])
+        arrays = read_npz(file)
+        return TrailingOffset(int(arrays["first_day"]), arrays["offsets"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

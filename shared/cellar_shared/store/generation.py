@@ -18,8 +18,8 @@ from cellar_shared.features.histories import Events
 from cellar_shared.features.note_counts import NoteCounts
 from cellar_shared.features.terms import terms_fingerprint
 from cellar_shared.features.wines import Wines
+from cellar_shared.npy import map_npy
 from cellar_shared.store.cellars import Cellar, Cellars
-from cellar_shared.store.growing import mapped
 from cellar_shared.store.keyed_values import KeyedValues
 from cellar_shared.store.manifests import decoded_manifest, require_files, verify_digests
 from cellar_shared.store.names import Names
@@ -108,10 +108,10 @@ class Generation:
             )
         if manifest.notes and manifest.terms_fingerprint != terms_fingerprint():
             raise Incompatible(f"generation {manifest.id} counted other terms of tasting notes than this code does; {_AGAIN}")
-        index = WineIndex(mapped(folder / "index" / "identities.npy"), mapped(folder / "index" / "rows.npy"))
+        index = WineIndex(map_npy(folder / "index" / "identities.npy"), map_npy(folder / "index" / "rows.npy"))
         return cls(
             manifest,
-            mapped(folder / "wines.npy"),
+            map_npy(folder / "wines.npy"),
             index,
             replace(RunningCounts.mapped(folder / "counts"), notes=NoteCounts.mapped(folder / NOTES) if manifest.notes else None),
             Members(store.reader(manifest.id), index, manifest.overlay_through),

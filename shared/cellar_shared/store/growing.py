@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +46,3 @@ class GrowingArray:
         np.lib.format.write_array_header_1_0(self._stream, described)
         if self._stream.tell() != _HEADER_BYTES:
             raise AssertionError(f"numpy {np.__version__} writes a header of {self._stream.tell()} bytes")
-
-
-def mapped(path: Path) -> npt.NDArray[Any]:
-    """The array in a .npy file, mapped and not read; without numpy.memmap's own class, whose every slice costs microseconds."""
-    return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]

@@ -14,7 +14,8 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from cellar_shared.store.growing import GrowingArray, mapped
+from cellar_shared.npy import map_npy, read_npy
+from cellar_shared.store.growing import GrowingArray
 from cellar_shared.store.port import KEY_BYTES
 
 _KEY: Final = f"S{KEY_BYTES}"
@@ -31,7 +32,7 @@ class KeyedValues:
     @classmethod
     def mapped(cls, folder: Path) -> Self:
         """What was written in that folder."""
-        keys, spans, values = (mapped(folder / f"{name}.npy") for name in ("keys", "spans", "values"))
+        keys, spans, values = (map_npy(folder / f"{name}.npy") for name in ("keys", "spans", "values"))
         return cls(keys, spans, values)
 
     def of(self, key: bytes) -> list[bytes]:
@@ -75,7 +76,7 @@ class KeyedWriter:
             self._sort()
 
     def _sort(self) -> None:
-        keys, lengths = (np.load(self._folder / f"unsorted.{name}", allow_pickle=False) for name in ("keys", "lengths"))
+        keys, lengths = (read_npy(self._folder / f"unsorted.{name}") for name in ("keys", "lengths"))
         ends = np.cumsum(lengths)
         order = np.argsort(keys, kind="stable")
         np.save(self._folder / "keys.npy", keys[order], allow_pickle=False)

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_shared.features.identity import UNKNOWN, identity
-from cellar_shared.store.growing import GrowingArray, mapped
+from cellar_shared.npy import map_npy
+from cellar_shared.store.growing import GrowingArray
 from cellar_shared.store.wine_index import WineIndex
 
 FOLDER: Final = "names"
@@ -35,7 +36,7 @@ class Texts:
     @classmethod
     def mapped(cls, folder: Path, name: str) -> Self:
         """Those that were written under `name`."""
-        return cls(mapped(folder / f"{name}.starts.npy"), mapped(folder / f"{name}.texts.npy"))
+        return cls(map_npy(folder / f"{name}.starts.npy"), map_npy(folder / f"{name}.texts.npy"))
 
     def at(self, places: Rows) -> list[str]:
         """The texts at `places` (asked,), each from 0 to below the number of texts."""
@@ -59,7 +60,7 @@ class Names:
         """Those of the generation in that folder, whose wines `index` finds."""
         folder = generation / FOLDER
         wine_texts, labels, group_texts = (Texts.mapped(folder, name) for name in ("wines", "labels", "groups"))
-        return cls(index, wine_texts, labels, mapped(folder / "groups.npy"), group_texts)
+        return cls(index, wine_texts, labels, map_npy(folder / "groups.npy"), group_texts)
 
     def of(self, identities: Identities) -> list[str | None]:
         """The text of each identity (asked,) int64: a wine's id to the letter, a group's name in one of its spellings; None where

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellar_shared.store.growing import GrowingArray, mapped
+from cellar_shared.npy import map_npy
+from cellar_shared.store.growing import GrowingArray
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, "S12", np.float32])
@@ -16,7 +17,7 @@ def test_what_was_written_is_what_is_read(tmp_path, dtype, parts):
         for array in arrays:
             growing.append(array.tobytes())
     expected = np.concatenate([np.zeros(0, dtype), *arrays])
-    for found in (np.load(tmp_path / "a.npy"), mapped(tmp_path / "a.npy")):
+    for found in (np.load(tmp_path / "a.npy"), map_npy(tmp_path / "a.npy")):
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
     np.save(tmp_path / "b.npy", expected)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -14,6 +13,7 @@ import polars as pl
 
 from cellar_drinkability.scoring.features import FIELDS, NUMBERS, Vocabulary, WineFacts
 from cellar_shared.ageing.curve import Curves
+from cellar_shared.bundle.arrays import array_of
 from cellar_shared.bundle.manifest import Bundle, BundleManifest
 from cellar_shared.bundle.network import Network
 from cellar_shared.errors import BadInput, Incompatible
@@ -120,7 +120,7 @@ class WindowModel:
 
 def fitted_rows(bundle: Path) -> npt.NDArray[np.uint64]:
     """Hashes of the ids of the statements that the bundle learnt from, ascending."""
-    rows: npt.NDArray[np.uint64] = np.load(io.BytesIO(Bundle.open(bundle, MODEL).read(ROWS_FILE)), allow_pickle=False)
+    rows: npt.NDArray[np.uint64] = array_of(Bundle.open(bundle, MODEL).read(ROWS_FILE))
     return rows
 
 

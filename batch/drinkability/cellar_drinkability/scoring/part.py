@@ -28,6 +28,7 @@ from cellar_drinkability.scoring.rows import Counts, Night, rows_of
 from cellar_drinkability.scoring.windows import Answers, Model
 from cellar_shared.errors import BadInput
 from cellar_shared.events.tables import dtypes_of
+from cellar_shared.npy import map_npy
 
 # Slices read at a time: two are one row group as Polars writes them, so that none is decoded twice.
 SLICES_A_READ: Final = 2
@@ -120,7 +121,7 @@ class PartWork:
         _require_digest(part)  # also where its curves stand from another night
         night = Night(self.terms.as_of, self.terms.bundle_version, curves_name)
         counts = Counts.none()
-        numbers = cast(npt.NDArray[np.int32], np.load(self.folder.row_numbers(curves_name), mmap_mode="r", allow_pickle=False))
+        numbers = cast(npt.NDArray[np.int32], map_npy(self.folder.row_numbers(curves_name)))
         curves = pl.scan_parquet(self.folder.file("curves", curves_name), glob=False).select(of_rows.READ)
 
         def frames() -> Iterator[pl.DataFrame]:

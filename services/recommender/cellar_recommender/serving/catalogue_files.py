@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_recommender.serving.ann.index import Index
-from cellar_recommender.serving.columns import WineColumns, mapped
+from cellar_recommender.serving.columns import WineColumns
 from cellar_recommender.serving.member_vectors import some_member_vectors
 from cellar_recommender.serving.recommender import Recommender
 from cellar_recommender.serving.sources import popular, slices_of, total_likes
 from cellar_shared.durable import write_durably
 from cellar_shared.errors import BadInput
 from cellar_shared.features.wines import no_wines
+from cellar_shared.npy import map_npy
 from cellar_shared.store.generation import Generation
 
 FORMAT: Final = 1
@@ -80,7 +81,7 @@ def verify(folder: Path, recommender: Recommender, generation: Generation, day: 
 
 def arrays_of(folder: Path) -> dict[str, npt.NDArray[Any]]:
     """ARRAYS by name, memory-mapped."""
-    return {name: mapped(folder / f"{name}.npy") for name in ARRAYS}
+    return {name: map_npy(folder / f"{name}.npy") for name in ARRAYS}
 
 
 def by_popularity(likes: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from cellar_shared.events.vocabulary.canonical import KINDS, spellings_of
 from cellar_shared.features.histories import UNKNOWN_VINTAGE
 from cellar_shared.features.identity import UNKNOWN, identity
 from cellar_shared.features.wines import Wines
+from cellar_shared.npy import map_npy
 from cellar_shared.store.wine_index import WineIndex
 
 Mask = npt.NDArray[np.bool_]
@@ -105,8 +106,8 @@ class WineColumns:
     @classmethod
     def mapped(cls, folder: Path, index: WineIndex) -> Self:
         """The columns that `write` wrote, memory-mapped, with the catalogue's index; OSError or ValueError where they cannot be."""
-        columns = {kind: Column(mapped(folder / f"{kind}_names.npy"), mapped(folder / f"{kind}_codes.npy")) for kind in NAMED}
-        return cls(mapped(folder / "wines.npy"), mapped(folder / "log_prices.npy"), columns, index)
+        columns = {kind: Column(map_npy(folder / f"{kind}_names.npy"), map_npy(folder / f"{kind}_codes.npy")) for kind in NAMED}
+        return cls(map_npy(folder / "wines.npy"), map_npy(folder / "log_prices.npy"), columns, index)
 
     def __len__(self) -> int:
         return len(self.wines)
@@ -143,11 +144,6 @@ def fit_among(wines: Identities, vintages: Vintages, others: Identities, of_vint
     found |= ~is_known & np.isin(wines, others)
     found |= np.isin(wines, others[~are_known])
     return found
-
-
-def mapped(file: Path) -> npt.NDArray[Any]:
-    """The array in `file`, memory-mapped, without numpy.memmap's own class, whose every slice costs microseconds."""
-    return np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
 
 
 def identities_of(kind: str, texts: Iterable[str]) -> Identities:

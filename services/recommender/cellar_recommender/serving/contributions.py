@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cellar_shared.errors import BadInput
+from cellar_shared.npy import read_npz
 
 TREES_FILE: Final = "forest.npz"
 
@@ -49,8 +50,8 @@ class Trees:
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         """The arrays that `to_bytes` wrote; KeyError or ValueError when they are not."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        arrays = read_npz(io.BytesIO(content))
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
     @property
     def base(self) -> float:

@@ -16,6 +16,7 @@ from cellar_shared.features.counts import RunningCounts
 from cellar_shared.features.histories import Histories, Questions
 from cellar_shared.features.note_counts import NoteCounts
 from cellar_shared.features.wines import Wines
+from cellar_shared.npy import read_npz
 
 # What another machine's vector instructions and another build of the runtime may move a score: vectors and leaves are of
 # size 1 and summed in float32; a wrong feature moves scores by 1e-2 and more.
@@ -54,11 +55,11 @@ class GoldenCases:
     @classmethod
     def from_bytes(cls, content: bytes) -> GoldenCases:
         """The cases that `to_bytes` wrote."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            histories, counts = asked_of_arrays(arrays)
-            if f"{_NOTES}wines" in arrays:
-                counts = replace(counts, notes=NoteCounts(**{name: arrays[f"{_NOTES}{name}"] for name in NoteCounts.__slots__}))
-            return cls(histories, int(arrays["as_of"]), arrays["wines"], counts, arrays["tower"], arrays["ranked"])
+        arrays = read_npz(io.BytesIO(content))
+        histories, counts = asked_of_arrays(arrays)
+        if f"{_NOTES}wines" in arrays:
+            counts = replace(counts, notes=NoteCounts(**{name: arrays[f"{_NOTES}{name}"] for name in NoteCounts.__slots__}))
+        return cls(histories, int(arrays["as_of"]), arrays["wines"], counts, arrays["tower"], arrays["ranked"])
 
     def replay(self, answer: Callable[[GoldenCases], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]) -> None:
         """Ask again; Incompatible when a tower's score, or more than MOST_OFF of the forest's, differ by more than REPLAY_TOLERANCE."""

@@ -30,6 +30,7 @@ from cellar_shared.features.terms import terms_fingerprint
 from cellar_shared.features.vocabulary import Vocabulary
 from cellar_shared.features.wines import Wines, no_wines
 from cellar_shared.liking.predictor import Predictor
+from cellar_shared.npy import read_npz
 
 MODEL: Final = "recommender"
 MEMBER_TOWER_FILE: Final = "member_tower.onnx"
@@ -141,5 +142,5 @@ def item_item_to_bytes(item_item: ItemItem) -> bytes:
 
 def item_item_of_bytes(content: bytes) -> ItemItem:
     """The weights that `item_item_to_bytes` wrote."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return ItemItem(*(arrays[name] for name in _ITEM_ITEM))
+    arrays = read_npz(io.BytesIO(content))
+    return ItemItem(*(arrays[name] for name in _ITEM_ITEM))

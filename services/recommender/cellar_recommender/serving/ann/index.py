@@ -18,6 +18,7 @@ from cellar_recommender.serving.ann.exact import Allowed, Found, Vectors
 from cellar_recommender.serving.ann.probe import probes_of, recall_at
 from cellar_shared.durable import staged_folder, write_durably
 from cellar_shared.errors import BadInput, Incompatible
+from cellar_shared.npy import map_npy, read_npy
 
 FORMAT: Final = 1
 MANIFEST: Final = "index.json"
@@ -153,17 +154,17 @@ class Index:
         manifest = _read_manifest(folder)
         try:
             # An empty file cannot be mapped.
-            mapped = np.load(folder / VECTORS, mmap_mode="r" if manifest.wines else None, allow_pickle=False)
+            vectors = (map_npy if manifest.wines else read_npy)(folder / VECTORS)
         except (OSError, ValueError) as error:
             raise BadInput(f"{folder / VECTORS} cannot be read ({error}); build the index again") from error
-        if mapped.shape != (manifest.wines, manifest.dimensions) or mapped.dtype != np.float32:
+        if vectors.shape != (manifest.wines, manifest.dimensions) or vectors.dtype != np.float32:
             raise BadInput(
-                f"{folder / VECTORS} holds {mapped.dtype} {mapped.shape}; expected float32 {(manifest.wines, manifest.dimensions)}: "
+                f"{folder / VECTORS} holds {vectors.dtype} {vectors.shape}; expected float32 {(manifest.wines, manifest.dimensions)}: "
                 "build the index again"
             )
         setting = manifest.tried[-1].setting if manifest.tried else None
         compressed = None if setting is None else Compressed.open(folder / CODES, setting)
-        return cls(np.asarray(mapped), manifest.longest, tuple(manifest.tried), compressed, threads)
+        return cls(vectors, manifest.longest, tuple(manifest.tried), compressed, threads)
 
 
 def _read_manifest(folder: Path) -> IndexManifest:
