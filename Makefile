@@ -46,17 +46,21 @@ api: env  ## docs/api and the typed clients, written from the code
 	$(BIN)/cellar api write --out docs/api --clients shared/cellar_shared/client
 
 # Two halves at a time: one alone leaves a second core idle, as much of it waits for services that it starts. 5: none was selected.
+in_two_halves = log=$$(mktemp); $(BIN)/pytest -q $(PYTEST_ARGS) $(2) > $$log 2>&1 & second=$$!; \
+	trap "kill $$second 2> /dev/null; rm -f $$log" EXIT; \
+	$(BIN)/pytest -q $(PYTEST_ARGS) $(1); first=$$?; wait $$second; second_ended=$$?; cat $$log; \
+	{ test $$first -eq 0 || test $$first -eq 5; } && { test $$second_ended -eq 0 || test $$second_ended -eq 5; }
+
 FIRST_TESTS  := $(addprefix tests/,architecture browser contracts deploy drinkability endtoend events)
 SECOND_TESTS := $(addprefix tests/,preference recommender shared tonight)
 
 test: check  ## check, then the tests
-	@log=$$(mktemp); $(BIN)/pytest -q $(PYTEST_ARGS) $(SECOND_TESTS) > $$log 2>&1 & second=$$!; \
-	trap "kill $$second 2> /dev/null; rm -f $$log" EXIT; \
-	$(BIN)/pytest -q $(PYTEST_ARGS) $(FIRST_TESTS); first=$$?; wait $$second; second_ended=$$?; cat $$log; \
-	{ test $$first -eq 0 || test $$first -eq 5; } && { test $$second_ended -eq 0 || test $$second_ended -eq 5; }
+	@$(call in_two_halves,$(FIRST_TESTS),$(SECOND_TESTS))
+
+LAWS := $(addprefix tests/,preference/serving/test_laws.py recommender/serving/test_service_laws.py shared/ageing/test_laws.py)
 
 fuzz: env  ## CASES (20,000) generated requests to each service, steps in lives of a store, bottles; takes about an hour
-	CELLAR_FUZZ_CASES=$(or $(CASES),20000) $(BIN)/pytest -q tests/contracts tests/preference/serving/test_laws.py tests/recommender/serving/test_service_laws.py tests/shared/ageing/test_laws.py
+	@export CELLAR_FUZZ_CASES=$(or $(CASES),20000); $(call in_two_halves,tests/contracts,$(LAWS))
 
 check: env lock-check  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -27,6 +27,8 @@ CASES = int(os.environ.get("CELLAR_FUZZ_CASES", "2000"))
 PATIENCE_S = 120.0
 # A deadline that is too short is a documented refusal; any other 5xx is a fault, 503 too: the service is ready.
 NO_FAULTS = ["2xx", "4xx", "504"]
+# How what does not fit is refused: too large, too, as a list that is too long may be a body that is.
+REFUSALS = ["400", "413", "415", "422", "504"]
 # Fits the schema and is refused for what it means: by code, the places that may be at fault.
 MEANINGS = {
     "as-of-in-future": r"/as_of",
@@ -49,9 +51,9 @@ def fuzz(cases: int) -> settings:
 
 @pytest.fixture(scope="module")
 def schema(served: tuple[str, str]) -> Any:
-    config = schemathesis.Config.from_dict(
-        {"request-timeout": PATIENCE_S, "checks": {"not_a_server_error": {"expected-statuses": NO_FAULTS}}}
-    )
+    expected = {"not_a_server_error": NO_FAULTS, "negative_data_rejection": REFUSALS}
+    checks = {check: {"expected-statuses": statuses} for check, statuses in expected.items()}
+    config = schemathesis.Config.from_dict({"request-timeout": PATIENCE_S, "checks": checks})
     return schemathesis.openapi.from_url(f"{served[1]}/openapi.json", config=config, timeout=PATIENCE_S)
 
 
