@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import importlib
 import importlib.util
 import os
@@ -9,11 +11,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import redis
@@ -31,6 +35,25 @@ settings.register_profile(
     "cellar", deadline=None, derandomize="CELLAR_FUZZ_CASES" not in os.environ, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("cellar")
+
+
+def one_thread_at_a_time(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]:
+    """Python 3.11 fails now and then where two threads parse at once (cellar_shared/npy.py).
+
+    Tests run services beside training in one process, and the exporter of torch parses sources while a service opens arrays. What is
+    installed never does both.
+    """
+    lock = threading.RLock()
+
+    @functools.wraps(parse)
+    def parsed(*given: Any, **named: Any) -> ast.AST:
+        with lock:
+            return parse(*given, **named)
+
+    return parsed
+
+
+ast.parse = one_thread_at_a_time(ast.parse)
 
 GENERATED = pytest.StashKey[Counter[str]]()
 

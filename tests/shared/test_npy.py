@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import io
 import sys
@@ -23,8 +24,9 @@ def content(array: np.ndarray) -> bytes:
 
 
 @pytest.fixture
-def frequent_collections() -> Iterator[None]:
-    """Garbage is collected at every second allocation or so, also in the midst of a parse."""
+def frequent_collections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Garbage is collected at every second allocation or so, also in the midst of a parse, which nothing of the tests guards."""
+    monkeypatch.setattr(ast, "parse", ast.parse.__wrapped__)
     thresholds = gc.get_threshold()
     gc.set_threshold(1)
     yield
