@@ -38,7 +38,7 @@ settings.load_profile("cellar")
 
 
 def one_thread_at_a_time(parse: Callable[..., ast.AST]) -> Callable[..., ast.AST]:
-    """Python 3.11 fails now and then where two threads parse at once (cellar_shared/npy.py).
+    """Python 3.11 fails now and then where two threads parse at once (cellar_shared/literals.py).
 
     Tests run services beside training in one process, and the exporter of torch parses sources while a service opens arrays. What is
     installed never does both.

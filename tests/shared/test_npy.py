@@ -1,4 +1,4 @@
-"""NumPy's files, read by several threads at once."""
+"""NumPy's files and Python's literals, read by several threads at once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from cellar_shared.literals import literal_of
 from cellar_shared.npy import map_npy, read_npy, read_npz
 
 ARRAY = np.arange(6.0).reshape(2, 3)
+LITERAL = "['Merlot', 'Syrah/Shiraz']"
 
 
 def content(array: np.ndarray) -> bytes:
@@ -33,21 +35,21 @@ def frequent_collections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
-def read_in_the_midst_of_a_read(read: Callable[[io.BytesIO], np.ndarray], patience: float) -> np.ndarray:
-    """Read an array; at a collection in the midst of parsing its header let another thread read one too, for `patience` seconds."""
-    reader = threading.get_ident()
+def parse_in_the_midst_of_a_parse(parse: Callable[[], object], patience: float) -> object:
+    """Parse; at a collection in the midst of it let another thread parse too, for `patience` seconds."""
+    parser = threading.get_ident()
     asked, answered = threading.Event(), threading.Event()
-    other = threading.Thread(target=lambda: (asked.wait(60), read(io.BytesIO(content(ARRAY))), answered.set()))
+    other = threading.Thread(target=lambda: (asked.wait(60), parse(), answered.set()))
     other.start()
 
     def at_a_collection(phase: str, _: dict[str, int]) -> None:
         parsing = sys._getframe(1).f_code.co_name == "parse"
-        if threading.get_ident() == reader and phase == "start" and parsing and not asked.is_set():
+        if threading.get_ident() == parser and phase == "start" and parsing and not asked.is_set():
             asked.set()
             answered.wait(patience)
 
-    def deeply(calls: int) -> np.ndarray:
-        return deeply(calls - 1) if calls else read(io.BytesIO(content(ARRAY)))
+    def deeply(calls: int) -> object:
+        return deeply(calls - 1) if calls else parse()
 
     gc.callbacks.append(at_a_collection)
     try:
@@ -62,14 +64,20 @@ def read_in_the_midst_of_a_read(read: Callable[[io.BytesIO], np.ndarray], patien
 
 
 @pytest.mark.usefixtures("frequent_collections")
-def test_two_threads_read_at_once():
-    np.testing.assert_array_equal(read_in_the_midst_of_a_read(read_npy, patience=0.2), ARRAY)
+def test_two_threads_read_arrays_at_once():
+    np.testing.assert_array_equal(parse_in_the_midst_of_a_parse(lambda: read_npy(io.BytesIO(content(ARRAY))), patience=0.2), ARRAY)
 
 
 @pytest.mark.usefixtures("frequent_collections")
-def test_numpy_alone_would_fail():
+def test_two_threads_read_literals_at_once():
+    assert parse_in_the_midst_of_a_parse(lambda: literal_of(LITERAL), patience=0.2) == ["Merlot", "Syrah/Shiraz"]
+
+
+@pytest.mark.parametrize("parse", [lambda: ast.literal_eval(LITERAL), lambda: np.load(io.BytesIO(content(ARRAY)))], ids=["python", "numpy"])
+@pytest.mark.usefixtures("frequent_collections")
+def test_python_and_numpy_alone_would_fail(parse):
     with pytest.raises(SystemError, match="recursion depth mismatch"):
-        read_in_the_midst_of_a_read(lambda file: np.load(file, allow_pickle=False), patience=60)
+        parse_in_the_midst_of_a_parse(parse, patience=60)
 
 
 def test_arrays_are_read_and_mapped_as_they_were_written(tmp_path):

@@ -7,7 +7,6 @@ stands for all its vintages. RatingID is sorted by vintage, so it is kept as an 
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cellar_shared.events.scales import SCALES
 from cellar_shared.events.sources.delimited import Rule, apply_rules, read_batches
 from cellar_shared.events.sources.intake import Reading, TableReport, Terms, take_in
 from cellar_shared.events.sources.refusals import Refusals
+from cellar_shared.literals import literal_of
 
 NAMESPACE = "xwines"
 SCALE = SCALES["1-5"]
@@ -56,7 +56,7 @@ def _names(column: str) -> pl.Expr:
 def _list_literal(text: str) -> list[str] | None:
     """A Python list literal of texts, as the release writes lists; None when it is something else."""
     try:
-        value = ast.literal_eval(text)
+        value = literal_of(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     if not isinstance(value, list):
